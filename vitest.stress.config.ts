@@ -1,0 +1,11 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    include: ['test/stress/**/*.test.ts'],
+    pool: 'forks',
+    globalSetup: ['test/lib/global-setup.ts'],
+    testTimeout: 600_000,
+    hookTimeout: 60_000,
+  },
+});
