@@ -1,0 +1,54 @@
+/** What the front may ask of the commit path. All of it runs on the main thread and returns at once. */
+import type { Entry } from '../catalog/model.ts';
+import type { MillraceError } from '../errors/errors.ts';
+import type { Labels } from '../store/labels.ts';
+
+/** Told exactly once per staged write, after the commit that contains it (or its refusal). */
+export interface WriteSink {
+  /** @param tag what was given to `stage…`. @param error null when the record is durable and readable. */
+  onWritten(tag: number, error: MillraceError | null): void;
+}
+
+/** Content that arrives in pieces and is stored in chunks before the record exists. */
+export interface Upload {
+  readonly id: number;
+  /** Bytes handed over so far. */
+  readonly lengthBytes: number;
+  /**
+   * Stages one chunk of exactly `CHUNK_BYTES` (the last one may be shorter). The bytes belong to the store until
+   * `done` is called, after the commit. One chunk at a time.
+   */
+  append(chunk: Buffer, done: (error: MillraceError | null) => void): void;
+  /** Forgets the upload and removes its chunks in a later commit. Safe to call twice, and after a failed append. */
+  abort(): void;
+}
+
+export interface Ingest {
+  /**
+   * Puts one record into the current commit group; the payload is copied before this returns.
+   * @param payload at most `CHUNK_BYTES` bytes.
+   */
+  stage(
+    entry: Entry,
+    ts: bigint,
+    contentType: string,
+    labels: Labels,
+    payload: Uint8Array,
+    sink: WriteSink,
+    tag: number,
+  ): void;
+
+  /** Starts the upload of a record larger than `CHUNK_BYTES`. */
+  openUpload(): Upload;
+
+  /** Turns a finished upload into a record, in the current commit group. On refusal the chunks are removed. */
+  stageUpload(
+    entry: Entry,
+    ts: bigint,
+    contentType: string,
+    labels: Labels,
+    upload: Upload,
+    sink: WriteSink,
+    tag: number,
+  ): void;
+}

@@ -1,0 +1,283 @@
+/**
+ * The block: all records that one entry received in one commit group, in timestamp order, self-describing, so that
+ * the index can be rebuilt from blocks alone. The same bytes lie in RocksDB and in the ring.
+ *
+ * ```
+ * header | record table (16 B a record) | meta offsets (u32 each) | metas | payloads in table order
+ * ```
+ * A *meta* is content type and labels; consecutive records with equal ones share it.
+ */
+import { StoreFormatError } from '../errors/errors.ts';
+import {
+  BLOCK,
+  BLOCK_KIND_LARGE,
+  BLOCK_KIND_RECORDS,
+  BLOCK_ROW,
+  BLOCK_VERSION,
+  LARGE_REFERENCE_BYTES,
+} from './format.ts';
+import type { Labels } from './labels.ts';
+
+/** Content type and labels of a record, decoded. */
+export interface RecordMeta {
+  readonly contentType: string;
+  readonly labels: Labels;
+}
+
+/** Where the content of a large record lies. */
+export interface LargeReference {
+  readonly uploadId: number;
+  readonly chunkBytes: number;
+}
+
+/** Encodes content type and labels: u16 length, bytes, u16 count, then u16/bytes and u32/bytes per label. */
+export function encodeMeta(contentType: string, labels: Labels): Buffer {
+  let bytes = 4 + Buffer.byteLength(contentType);
+  for (let i = 0; i + 1 < labels.length; i += 2) {
+    bytes += 6 + Buffer.byteLength(labels[i] ?? '') + Buffer.byteLength(labels[i + 1] ?? '');
+  }
+  const out = Buffer.allocUnsafe(bytes);
+  let at = out.writeUInt16BE(Buffer.byteLength(contentType), 0);
+  at += out.write(contentType, at);
+  at = out.writeUInt16BE(labels.length >> 1, at);
+  for (let i = 0; i + 1 < labels.length; i += 2) {
+    const name = labels[i] ?? '';
+    const value = labels[i + 1] ?? '';
+    at = out.writeUInt16BE(Buffer.byteLength(name), at);
+    at += out.write(name, at);
+    at = out.writeUInt32BE(Buffer.byteLength(value), at);
+    at += out.write(value, at);
+  }
+  return out;
+}
+
+/** Decodes what `encodeMeta` wrote at `offset`. */
+export function decodeMeta(bytes: Buffer, offset: number): RecordMeta {
+  let at = offset;
+  const typeLength = bytes.readUInt16BE(at);
+  const contentType = bytes.toString('utf8', at + 2, at + 2 + typeLength);
+  at += 2 + typeLength;
+  const count = bytes.readUInt16BE(at);
+  at += 2;
+  const labels: string[] = [];
+  for (let i = 0; i < count; i++) {
+    const nameLength = bytes.readUInt16BE(at);
+    at += 2;
+    labels.push(bytes.toString('utf8', at, at + nameLength));
+    at += nameLength;
+    const valueLength = bytes.readUInt32BE(at);
+    at += 4;
+    labels.push(bytes.toString('utf8', at, at + valueLength));
+    at += valueLength;
+  }
+  return { contentType, labels };
+}
+
+/** One record for `encodeBlock`; `payload` is copied from `source[offset, offset + length)`. */
+export interface BlockRecord {
+  readonly ts: bigint;
+  readonly length: number;
+  readonly source: Buffer;
+  readonly offset: number;
+  /** Encoded with `encodeMeta`; records with the identical buffer share one meta. */
+  readonly meta: Buffer;
+}
+
+export interface BlockIdentity {
+  readonly sequence: number;
+  readonly bucketId: number;
+  readonly entryId: number;
+  readonly bucketOrdinal: number;
+}
+
+/** Upper bound of the bytes `encodeBlock` needs for these records. */
+export function blockBytesBound(records: readonly BlockRecord[]): number {
+  let bytes: number = BLOCK.headerBytes;
+  for (const record of records) {
+    bytes += BLOCK_ROW.bytes + 4 + record.meta.length + record.length;
+  }
+  return bytes;
+}
+
+/**
+ * Writes a block of inline records into `out` at 0.
+ * @param records at most `BLOCK_MAX_RECORDS`, in ascending timestamp order.
+ * @returns bytes written.
+ */
+export function encodeBlock(
+  out: Buffer,
+  identity: BlockIdentity,
+  records: readonly BlockRecord[],
+): number {
+  let at = writeTables(out, identity, BLOCK_KIND_RECORDS, records);
+  const payloadStart = at;
+  for (const record of records) {
+    at += record.source.copy(out, at, record.offset, record.offset + record.length);
+  }
+  out.writeUInt32BE(at - payloadStart, BLOCK.payloadBytes);
+  return at;
+}
+
+/** Writes the block of one large record whose content is in chunks already. @returns bytes written. */
+export function encodeLargeBlock(
+  out: Buffer,
+  identity: BlockIdentity,
+  record: Omit<BlockRecord, 'source' | 'offset'>,
+  reference: LargeReference,
+): number {
+  const at = writeTables(out, identity, BLOCK_KIND_LARGE, [record]);
+  out.writeUIntBE(reference.uploadId, at, 6);
+  out.writeUInt32BE(reference.chunkBytes, at + 6);
+  out.writeUInt32BE(LARGE_REFERENCE_BYTES, BLOCK.payloadBytes);
+  return at + LARGE_REFERENCE_BYTES;
+}
+
+function writeTables(
+  out: Buffer,
+  identity: BlockIdentity,
+  kind: number,
+  records: readonly Pick<BlockRecord, 'ts' | 'length' | 'meta'>[],
+): number {
+  const metas: Buffer[] = [];
+  let at: number = BLOCK.headerBytes;
+  let previous: Buffer | undefined;
+  for (const record of records) {
+    if (record.meta !== previous) {
+      previous = record.meta;
+      metas.push(previous);
+    }
+    out.writeBigUInt64BE(record.ts, at + BLOCK_ROW.timestamp);
+    out.writeUIntBE(record.length, at + BLOCK_ROW.length, 6);
+    out.writeUInt16BE(metas.length - 1, at + BLOCK_ROW.metaIndex);
+    at += BLOCK_ROW.bytes;
+  }
+  const metaStart = at + metas.length * 4;
+  let metaAt = metaStart;
+  for (const meta of metas) {
+    at = out.writeUInt32BE(metaAt - metaStart, at);
+    metaAt += meta.copy(out, metaAt);
+  }
+  out[BLOCK.version] = BLOCK_VERSION;
+  out[BLOCK.kind] = kind;
+  out.writeUInt16BE(metas.length, BLOCK.metaCount);
+  out.writeUInt32BE(identity.bucketId, BLOCK.bucketId);
+  out.writeUInt32BE(identity.entryId, BLOCK.entryId);
+  out.writeUInt32BE(records.length, BLOCK.recordCount);
+  out.writeUIntBE(identity.sequence, BLOCK.sequence, 6);
+  out.writeUIntBE(identity.bucketOrdinal, BLOCK.bucketOrdinal, 6);
+  out.writeUInt32BE(metaAt - metaStart, BLOCK.metaBytes);
+  return metaAt;
+}
+
+/** A view over the bytes of one block. Nothing is copied; metas are decoded on first use. */
+export class BlockView {
+  readonly bytes: Buffer;
+  readonly kind: number;
+  readonly sequence: number;
+  readonly bucketId: number;
+  readonly entryId: number;
+  readonly bucketOrdinal: number;
+  readonly recordCount: number;
+  readonly metaCount: number;
+  readonly #metaOffsetsAt: number;
+  readonly #metasAt: number;
+  readonly payloadStart: number;
+  readonly payloadBytes: number;
+  readonly #metas: (RecordMeta | undefined)[] = [];
+  #payloadOffsets: Float64Array | undefined;
+
+  /** @throws StoreFormatError when the bytes are not a whole block of a known version. */
+  constructor(bytes: Buffer) {
+    if (bytes.length < BLOCK.headerBytes || bytes[BLOCK.version] !== BLOCK_VERSION) {
+      throw new StoreFormatError(`A block of ${bytes.length} bytes has an unknown version`);
+    }
+    this.bytes = bytes;
+    this.kind = bytes[BLOCK.kind] ?? 0;
+    this.metaCount = bytes.readUInt16BE(BLOCK.metaCount);
+    this.bucketId = bytes.readUInt32BE(BLOCK.bucketId);
+    this.entryId = bytes.readUInt32BE(BLOCK.entryId);
+    this.recordCount = bytes.readUInt32BE(BLOCK.recordCount);
+    this.sequence = bytes.readUIntBE(BLOCK.sequence, 6);
+    this.bucketOrdinal = bytes.readUIntBE(BLOCK.bucketOrdinal, 6);
+    this.payloadBytes = bytes.readUInt32BE(BLOCK.payloadBytes);
+    this.#metaOffsetsAt = BLOCK.headerBytes + this.recordCount * BLOCK_ROW.bytes;
+    this.#metasAt = this.#metaOffsetsAt + this.metaCount * 4;
+    this.payloadStart = this.#metasAt + bytes.readUInt32BE(BLOCK.metaBytes);
+    if (this.payloadStart + this.payloadBytes !== bytes.length) {
+      throw new StoreFormatError(`Block ${this.sequence} is ${bytes.length} bytes, not its length`);
+    }
+  }
+
+  ts(index: number): bigint {
+    return this.bytes.readBigUInt64BE(BLOCK.headerBytes + index * BLOCK_ROW.bytes);
+  }
+
+  /** Content length of a record in bytes (of the whole record, also when it lies in chunks). */
+  length(index: number): number {
+    const at = BLOCK.headerBytes + index * BLOCK_ROW.bytes + BLOCK_ROW.length;
+    return this.bytes.readUIntBE(at, 6);
+  }
+
+  /** Number of the record's meta, 0 ≤ n < metaCount; equal numbers mean equal content type and labels. */
+  metaIndex(index: number): number {
+    const at = BLOCK.headerBytes + index * BLOCK_ROW.bytes + BLOCK_ROW.metaIndex;
+    return this.bytes.readUInt16BE(at);
+  }
+
+  /** Content type and labels by meta number. */
+  meta(metaIndex: number): RecordMeta {
+    const known = this.#metas[metaIndex];
+    if (known !== undefined) return known;
+    const offset = this.bytes.readUInt32BE(this.#metaOffsetsAt + metaIndex * 4);
+    const meta = decodeMeta(this.bytes, this.#metasAt + offset);
+    this.#metas[metaIndex] = meta;
+    return meta;
+  }
+
+  metaOf(index: number): RecordMeta {
+    return this.meta(this.metaIndex(index));
+  }
+
+  /** Where the content of record `index` begins in `bytes`. Only for inline records. */
+  payloadOffset(index: number): number {
+    this.#payloadOffsets ??= this.#sumOffsets();
+    return this.#payloadOffsets[index] ?? 0;
+  }
+
+  /** Content of an inline record; shares memory with the block. */
+  payload(index: number): Buffer {
+    const at = this.payloadOffset(index);
+    return this.bytes.subarray(at, at + this.length(index));
+  }
+
+  /** Reference to the chunks when this is the block of a large record. */
+  large(): LargeReference | undefined {
+    if (this.kind !== BLOCK_KIND_LARGE) return undefined;
+    return {
+      uploadId: this.bytes.readUIntBE(this.payloadStart, 6),
+      chunkBytes: this.bytes.readUInt32BE(this.payloadStart + 6),
+    };
+  }
+
+  /** Smallest index in [from, to) whose timestamp is ≥ ts; `to` when there is none. */
+  lowerBound(ts: bigint, from: number, to: number): number {
+    let low = from;
+    let high = to;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (this.ts(middle) < ts) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #sumOffsets(): Float64Array {
+    const offsets = new Float64Array(this.recordCount);
+    let at = this.payloadStart;
+    for (let i = 0; i < this.recordCount; i++) {
+      offsets[i] = at;
+      at += this.length(i);
+    }
+    return offsets;
+  }
+}
