@@ -35,7 +35,10 @@ export interface RecordData {
 
 /** A batch ready to be written: one header line per record and the parts of the body in order. */
 export interface ReadBatch {
-  /** Raw header block of the records: `name: value\r\n` per record, without the final CRLF. */
+  /**
+   * Raw header block: lines `name: value` joined by CRLF, without one at the end; never empty. Batch v1: one line per
+   * record. Batch v2 (§6.3): `x-reduct-entries`, `x-reduct-start-ts`, `x-reduct-labels` if any, then one per record.
+   */
   readonly headerLines: string;
   readonly recordCount: number;
   readonly bodyBytes: number;
@@ -64,6 +67,30 @@ export interface Queries {
     queryId: bigint,
     withBody: boolean,
   ): Promise<RecordData | undefined>;
+
+  /** Takes one id from the counter of queries, for a refusal that has to name one (§5.6). */
+  reserveId(): number;
+
+  /**
+   * Query over several entries of a bucket (§6.2).
+   * @param patterns the member `entries` as sent, undefined when absent or null.
+   * @returns the id; ids are shared with `create`.
+   * @throws ApiError 409, 422. Nothing selected is no error: the first read ends the query.
+   */
+  createMulti(bucket: Bucket, patterns: readonly string[] | undefined, spec: QuerySpec): number;
+
+  /**
+   * Next multi-entry batch (§6.3), possibly empty (`recordCount` 0), or undefined for 204.
+   * @param isInterleavingSafe false: end the batch before a record that returns to an entry already left (§7, the
+   *   JS and Python clients read bodies in another order than they are written).
+   * @throws ApiError 404 when the query is unknown, expired, of another bucket or not a multi-entry query.
+   */
+  readMulti(
+    bucket: Bucket,
+    queryId: bigint,
+    withBody: boolean,
+    isInterleavingSafe: boolean,
+  ): Promise<ReadBatch | undefined>;
 }
 
 /** Reads of single records by timestamp, on the main thread (one block). */

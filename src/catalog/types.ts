@@ -1,0 +1,34 @@
+/** The catalogue as the front and the replication service see it. Main thread only; reads return at once. */
+import type { Bucket, BucketSettings, Entry } from './model.ts';
+
+export interface CatalogPort {
+  /**
+   * @throws ApiError 404 `Bucket '<n>' is not found`, 409 `Bucket '<n>' is being deleted`.
+   */
+  bucket(name: string): Bucket;
+
+  /** All buckets, also those being deleted, in any order. */
+  buckets(): Iterable<Bucket>;
+
+  /**
+   * Resolves when the bucket is durable.
+   * @throws ApiError 422 for a bad name, 409 `Bucket '<n>' already exists` (also while it is being deleted).
+   */
+  createBucket(name: string, settings: BucketSettings): Promise<void>;
+
+  /** @throws ApiError 404, 409 deleting, 409 `Can't remove provisioned bucket '<n>'`. */
+  removeBucket(name: string): Promise<void>;
+
+  /**
+   * The entry a record goes to; creates it and all its parents, not durable until the next commit that names them.
+   * The order of checks is that of http-api-records §1.2, and it stages nothing.
+   * @throws ApiError 404 or 409 for the bucket, 422 for the entry name, 409 for an entry or parent being deleted.
+   */
+  entryForWrite(bucketName: string, entryName: string): Entry;
+
+  /**
+   * An entry that clients can see.
+   * @throws ApiError 404 `Bucket '<b>' is not found`, 404 `Entry '<e>' not found in bucket '<b>'`, 409 deleting.
+   */
+  entry(bucketName: string, entryName: string): Entry;
+}
