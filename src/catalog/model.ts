@@ -48,6 +48,8 @@ export interface Run {
   readonly sequence: number;
   readonly startIndex: number;
   readonly count: number;
+  /** One record whose content lies in chunks. */
+  readonly large: boolean;
 }
 
 /** Exact figures of an entry; `sizeBytes` by the formula of http-api §4.3. */

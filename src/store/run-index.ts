@@ -1,7 +1,7 @@
 /** Reading the `index` column family: the runs of one entry in order of time. Works in any thread. */
 import type { Run } from '../catalog/model.ts';
 import { BlockView } from './block.ts';
-import { COLUMN_BLOCKS, COLUMN_INDEX, INDEX_VALUE_BYTES } from './format.ts';
+import { COLUMN_BLOCKS, COLUMN_INDEX, INDEX_VALUE_BYTES, RUN_LARGE } from './format.ts';
 import { blockKey, firstTsOfIndexKey, indexEnd, indexKey } from './keys.ts';
 import type { RocksReader } from './rocks.ts';
 
@@ -12,6 +12,7 @@ export function encodeRun(run: Run): Buffer {
   value.writeUIntBE(run.sequence, 8, 6);
   value.writeUInt32BE(run.startIndex, 14);
   value.writeUInt32BE(run.count, 18);
+  value[22] = run.large ? RUN_LARGE : 0;
   return value;
 }
 
@@ -22,6 +23,7 @@ export function decodeRun(key: Buffer, value: Buffer): Run {
     sequence: value.readUIntBE(8, 6),
     startIndex: value.readUInt32BE(14),
     count: value.readUInt32BE(18),
+    large: ((value[22] ?? 0) & RUN_LARGE) !== 0,
   };
 }
 
