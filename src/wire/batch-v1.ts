@@ -1,0 +1,109 @@
+/** Record headers of batch protocol v1 (http-api-records §3.1): `x-reduct-time-<ts>: <length>,<type>[,<k>=<v>…]`. */
+import { ApiError } from '../errors/errors.ts';
+import { NO_LABELS } from '../store/labels.ts';
+import type { Labels } from '../store/labels.ts';
+import { isPrintableAscii, printableText } from './header-text.ts';
+import { appendLabel, LabelCollector } from './label-list.ts';
+import { parseByteCount, parseU64 } from './numbers.ts';
+
+/** Prefix of a record header in requests and answers. */
+export const BATCH_V1_PREFIX = 'x-reduct-time-';
+
+export const DEFAULT_CONTENT_TYPE = 'application/octet-stream';
+
+/** What the value of a record header says. */
+export interface BatchV1Value {
+  readonly lengthBytes: number;
+  readonly contentType: string;
+  readonly labels: Labels;
+}
+
+/**
+ * Timestamp in µs from the name of a record header.
+ * @param name lower-case, beginning with `BATCH_V1_PREFIX`.
+ * @throws ApiError 422.
+ */
+export function parseBatchV1Name(name: string): bigint {
+  const ts = parseU64(name.slice(BATCH_V1_PREFIX.length));
+  if (ts !== undefined) return ts;
+  throw new ApiError(422, `Invalid header '${name}': must be an unix timestamp in microseconds`);
+}
+
+/**
+ * Parses values of one request. Sensors repeat content type and labels in every record, so the part behind the length
+ * is decoded once per distinct neighbour, and equal neighbours share one `Labels` array.
+ */
+export class BatchV1Parser {
+  #tail: string | undefined;
+  #contentType = DEFAULT_CONTENT_TYPE;
+  #labels: Labels = NO_LABELS;
+
+  /** @throws ApiError 422 `Malformed header received: …`, `Invalid batched header`, `Invalid content length`. */
+  parse(value: string): BatchV1Value {
+    if (!isPrintableAscii(value)) {
+      throw new ApiError(422, 'Malformed header received: failed to convert header to a str');
+    }
+    const comma = value.indexOf(',');
+    if (comma === -1) throw invalidHeader();
+    const lengthBytes = parseByteCount(value.slice(0, comma).trim());
+    if (lengthBytes === undefined) throw new ApiError(422, 'Invalid content length');
+    const tail = value.slice(comma + 1);
+    if (tail !== this.#tail) {
+      this.#parseTail(tail);
+      this.#tail = tail;
+    }
+    return { lengthBytes, contentType: this.#contentType, labels: this.#labels };
+  }
+
+  #parseTail(tail: string): void {
+    const comma = tail.indexOf(',');
+    const type = (comma === -1 ? tail : tail.slice(0, comma)).trim();
+    this.#contentType = type === '' ? DEFAULT_CONTENT_TYPE : type;
+    this.#labels = comma === -1 ? NO_LABELS : parseLabels(tail, comma + 1);
+  }
+}
+
+function parseLabels(text: string, from: number): Labels {
+  const labels = new LabelCollector();
+  let at = from;
+  for (;;) {
+    const equals = text.indexOf('=', at);
+    if (equals === -1) return labels.finish();
+    const name = text.slice(at, equals).trim();
+    at = equals + 1;
+    if (text[at] === '"') {
+      const quote = text.indexOf('"', at + 1);
+      if (quote === -1) throw invalidHeader();
+      labels.set(name, text.slice(at + 1, quote).trim());
+      at = quote + 1;
+      while (text[at] === ',' || text[at] === ' ' || text[at] === '\t') at++;
+    } else {
+      const comma = text.indexOf(',', at);
+      labels.set(name, text.slice(at, comma === -1 ? undefined : comma).trim());
+      at = comma === -1 ? text.length : comma + 1;
+    }
+  }
+}
+
+function invalidHeader(): ApiError {
+  return new ApiError(422, 'Invalid batched header');
+}
+
+/**
+ * The part of a record header's value behind the length, with its leading comma: `,<type>[,<k>=<v>…]`, labels sorted
+ * as text. Equal for all records with equal content type and labels, so a caller can keep it. Values that the format
+ * cannot represent are emitted as they are; what cannot stand in a header at all becomes `?`.
+ */
+export function formatBatchV1Tail(contentType: string, labels: Labels): string {
+  const pairs: string[] = [];
+  for (let i = 0; i + 1 < labels.length; i += 2) {
+    appendLabel(pairs, labels[i] ?? '', labels[i + 1] ?? '');
+  }
+  pairs.sort();
+  return printableText(`,${contentType}${pairs.length === 0 ? '' : `,${pairs.join(',')}`}`);
+}
+
+/** A whole record header line, without CRLF. @param tail from `formatBatchV1Tail`. */
+export function formatBatchV1Line(ts: bigint, lengthBytes: number, tail: string): string {
+  return `${BATCH_V1_PREFIX}${ts}: ${lengthBytes}${tail}`;
+}
