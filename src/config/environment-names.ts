@@ -1,0 +1,179 @@
+/** Names in the environment that no row of the table has: unknown, misspelt, or of the contract but not supported. */
+import { OPTION_ROWS } from './options.ts';
+
+/** Variables of http-api §7 and replication §7 that this version does not act upon, and what follows from that. */
+export interface UnsupportedVariables {
+  /** As it is documented; `<ID>` and `*` stand for any text. */
+  readonly names: string;
+  readonly pattern: RegExp;
+  readonly consequence: string;
+  /** Values with which nothing is missed: no warning. Lower case. */
+  readonly harmless?: readonly string[];
+}
+
+const OFF = ['0', 'false', 'no', 'off'];
+
+export const UNSUPPORTED_VARIABLES: readonly UnsupportedVariables[] = [
+  {
+    names: 'RS_INIT_API_TOKEN',
+    pattern: /^RS_INIT_API_TOKEN$/,
+    consequence: 'no token is created; set RS_API_TOKEN',
+  },
+  {
+    names: 'RS_TOKEN_<ID>_*',
+    pattern: /^RS_TOKEN_.+_(NAME|VALUE|FULL_ACCESS|READ|WRITE|EXPIRES_AT)$/,
+    consequence: 'tokens are not provisioned',
+  },
+  {
+    names: 'RS_BUCKET_<ID>_*',
+    pattern: /^RS_BUCKET_.+_(NAME|QUOTA_TYPE|QUOTA_SIZE|MAX_BLOCK_SIZE|MAX_BLOCK_RECORDS)$/,
+    consequence: 'buckets are not provisioned',
+  },
+  {
+    names: 'RS_LIFECYCLE_<ID>_*',
+    pattern: /^RS_LIFECYCLE_.+/,
+    consequence: 'lifecycles are not provisioned',
+  },
+  {
+    names: 'RS_REPLICATION_<ID>_*',
+    pattern:
+      /^RS_REPLICATION_.+_(NAME|SRC_BUCKET|DST_BUCKET|DST_HOST|DST_TOKEN|DST_PREFIX|ENTRIES|WHEN|INCLUDE_.+|EXCLUDE_.+|EACH_N|EACH_S|COMPRESSION|MODE)$/,
+    consequence: 'replication tasks are not provisioned',
+  },
+  {
+    names: 'RS_REPLICATION_LOG_SIZE',
+    pattern: /^RS_REPLICATION_LOG_SIZE$/,
+    consequence: 'pending records are not limited in number',
+  },
+  {
+    names: 'RS_CERT_PATH, RS_CERT_KEY_PATH',
+    pattern: /^RS_CERT_(KEY_)?PATH$/,
+    consequence: 'the server speaks plain HTTP',
+  },
+  {
+    names: 'RS_PUBLIC_URL',
+    pattern: /^RS_PUBLIC_URL$/,
+    consequence: 'no links are created',
+  },
+  {
+    names: 'RS_PRIMARY_URL, RS_SECONDARY_URL, RS_LOCK_FILE_*',
+    pattern: /^RS_(PRIMARY_URL|SECONDARY_URL|LOCK_FILE_.+)$/,
+    consequence: 'the only role is STANDALONE',
+  },
+  {
+    names: 'RS_IO_MAX_WRITERS_IN_FLIGHT',
+    pattern: /^RS_IO_MAX_WRITERS_IN_FLIGHT$/,
+    consequence: 'writers are limited by MILLRACE_UPLOAD_MEMORY only',
+    harmless: ['0'],
+  },
+  {
+    names: 'RS_RATE_LIMIT_*',
+    pattern: /^RS_RATE_LIMIT_.+/,
+    consequence: 'there are no rate limits',
+  },
+  {
+    names: 'RS_ENGINE_*',
+    pattern: /^RS_ENGINE_.+/,
+    consequence: 'the store has other settings, and no limit of its total size',
+  },
+  {
+    names: 'RS_SYSTEM_EVENTS_ENABLED',
+    pattern: /^RS_SYSTEM_EVENTS_ENABLED$/,
+    consequence: 'no system events are written',
+    harmless: OFF,
+  },
+  {
+    names: 'RS_SYSTEM_EVENTS_*',
+    pattern: /^RS_SYSTEM_EVENTS_.+/,
+    consequence: 'no system events are written',
+  },
+  {
+    names: 'RS_AUDIT_*',
+    pattern: /^RS_AUDIT_.+/,
+    consequence: 'no audit events are written',
+    harmless: OFF,
+  },
+  {
+    names: 'RS_RWLOCK_*',
+    pattern: /^RS_RWLOCK_.+/,
+    consequence: 'there are no such locks',
+  },
+  {
+    names: 'RS_EXT_PATH',
+    pattern: /^RS_EXT_PATH$/,
+    consequence: 'native extensions are not loaded',
+  },
+  {
+    names: 'RS_LICENSE_PATH',
+    pattern: /^RS_LICENSE_PATH$/,
+    consequence: 'no licence is needed',
+  },
+];
+
+const KNOWN_NAMES: readonly string[] = OPTION_ROWS.map(([, spec]) => spec.env);
+const KNOWN_OWN_NAMES: readonly string[] = KNOWN_NAMES.filter(isOwnName);
+
+function isOwnName(name: string): boolean {
+  return name.startsWith('MILLRACE_');
+}
+
+function isUnknown(name: string): boolean {
+  return !KNOWN_NAMES.includes(name);
+}
+
+/** Levenshtein distance: UTF-16 units inserted, removed or replaced. */
+export function editDistance(left: string, right: string): number {
+  let previous = Array.from({ length: right.length + 1 }, (_, column) => column);
+  for (let row = 0; row < left.length; row += 1) {
+    const current = [row + 1];
+    for (let column = 0; column < right.length; column += 1) {
+      const replaced = (previous[column] ?? 0) + (left[row] === right[column] ? 0 : 1);
+      current.push(Math.min(replaced, (previous[column + 1] ?? 0) + 1, (current[column] ?? 0) + 1));
+    }
+    previous = current;
+  }
+  return previous.at(-1) ?? 0;
+}
+
+/** `; did you mean X?` for the closest known name, or nothing when none is close (a quarter of the letters). */
+function suggestion(name: string, candidates: readonly string[]): string {
+  const scored = candidates
+    .map((candidate) => ({ candidate, distance: editDistance(name, candidate) }))
+    .toSorted((left, right) => left.distance - right.distance);
+  const [best] = scored;
+  const isClose = best !== undefined && best.distance <= name.length / 4;
+  return isClose ? `; did you mean ${best.candidate}?` : '';
+}
+
+/** One problem for each `MILLRACE_*` name that does not exist. The last one lists the names that do. */
+export function unknownOwnNames(env: NodeJS.ProcessEnv): string[] {
+  const problems = Object.keys(env)
+    .filter((name) => isOwnName(name) && isUnknown(name))
+    .toSorted()
+    .map((name) => `${name} is not a known variable${suggestion(name, KNOWN_OWN_NAMES)}`);
+  if (problems.length > 0) problems.push(`known are: ${KNOWN_OWN_NAMES.join(', ')}`);
+  return problems;
+}
+
+/** A warning for each group of `RS_*` names that are set and have no effect. Values are never shown. */
+export function unusedContractNames(env: NodeJS.ProcessEnv): string[] {
+  const unsupported = new Map<UnsupportedVariables, string[]>();
+  const unknown: string[] = [];
+  for (const name of Object.keys(env).toSorted()) {
+    if (!name.startsWith('RS_') || !isUnknown(name)) continue;
+    const value = (env[name] ?? '').trim().toLowerCase();
+    const row = UNSUPPORTED_VARIABLES.find(({ pattern }) => pattern.test(name));
+    if (row === undefined) unknown.push(name);
+    else if (value !== '' && row.harmless?.includes(value) !== true) {
+      unsupported.set(row, [...(unsupported.get(row) ?? []), name]);
+    }
+  }
+  return [
+    ...[...unsupported].map(([row, names]) => unsupportedText(names, row)),
+    ...unknown.map((name) => `${name} is not a known variable${suggestion(name, KNOWN_NAMES)}`),
+  ];
+}
+
+function unsupportedText(names: readonly string[], row: UnsupportedVariables): string {
+  return `${names.join(', ')}: not supported, ${row.consequence}`;
+}

@@ -1,0 +1,90 @@
+/** Defaults that follow from other values, and rules between variables. All of it holds before anything is opened. */
+import { isIPv4 } from 'node:net';
+import type { Config, DerivedName, GivenValues, SystemFacts } from './config.ts';
+import { OPTIONS } from './options.ts';
+import type { OptionName } from './options.ts';
+
+const MAX_DEFAULT_THREADS = 4;
+
+type DerivedDefaults = {
+  readonly [N in DerivedName]: (values: GivenValues, system: SystemFacts) => Config[N];
+};
+
+/** The rules that the table's `derived` texts put in words. */
+export const DERIVED_DEFAULTS: DerivedDefaults = {
+  host: ({ apiToken }) => (apiToken === undefined ? '127.0.0.1' : '0.0.0.0'),
+  instanceName: (_, { hostName }) => (hostName.trim() === '' ? 'unknown' : hostName.trim()),
+  metricsAuth: ({ apiToken }) => apiToken !== undefined,
+  replicationThreads: (_, { cores }) => defaultThreads(cores),
+  queryThreads: (_, { cores }) => defaultThreads(cores),
+};
+
+function defaultThreads(cores: number): number {
+  return Math.max(1, Math.min(MAX_DEFAULT_THREADS, Math.floor(cores / 2)));
+}
+
+/**
+ * Whether only this machine can reach `host`. Names other than `localhost` count as reachable from outside, because
+ * what they resolve to may change.
+ */
+export function isLoopback(host: string): boolean {
+  const address = host.toLowerCase().replace(/^::ffff:/, '');
+  if (isIPv4(address)) return address.startsWith('127.');
+  return address === '::1' || address === 'localhost';
+}
+
+interface Rule {
+  /** Rows the rule looks at: it is skipped when one of them was refused. */
+  readonly rows: readonly OptionName[];
+  readonly isBroken: (config: Config) => boolean;
+  readonly text: (config: Config) => string;
+}
+
+const TOKEN = OPTIONS.apiToken.env;
+const DISABLE = `${OPTIONS.authDisabled.env}=true`;
+
+const RULES: readonly Rule[] = [
+  {
+    rows: ['apiToken', 'authDisabled'],
+    isBroken: ({ apiToken, authDisabled }) => apiToken !== undefined && authDisabled,
+    text: () => `${TOKEN} and ${DISABLE} exclude each other; unset one of them`,
+  },
+  {
+    rows: ['host', 'apiToken', 'authDisabled'],
+    isBroken: ({ host, apiToken, authDisabled }) =>
+      apiToken === undefined && !authDisabled && !isLoopback(host),
+    text: ({ host }) =>
+      `${OPTIONS.host.env}=${host} is not a loopback address: set ${TOKEN}, or ${DISABLE} to give full access to everyone who reaches it`,
+  },
+  {
+    rows: ['metricsAuth', 'apiToken'],
+    isBroken: ({ metricsAuth, apiToken }) => metricsAuth && apiToken === undefined,
+    text: () => `${OPTIONS.metricsAuth.env}=true needs ${TOKEN}`,
+  },
+];
+
+/** Problems between variables that are fine on their own. */
+export function crossProblems(config: Config, badNames: ReadonlySet<OptionName>): string[] {
+  return RULES.filter(({ rows }) => !rows.some((row) => badNames.has(row)))
+    .filter((rule) => rule.isBroken(config))
+    .map((rule) => rule.text(config));
+}
+
+/** What an operator should know about a configuration that is allowed. */
+export function crossWarnings(config: Config): string[] {
+  const { host, apiToken, replicationVerifySsl } = config;
+  const warnings: string[] = [];
+  if (apiToken === undefined) {
+    warnings.push(
+      isLoopback(host)
+        ? `${TOKEN} is not set: listening on ${host} only, and every request there has full access`
+        : `${DISABLE}: everyone who reaches ${host} has full access`,
+    );
+  }
+  if (!replicationVerifySsl) {
+    warnings.push(
+      `${OPTIONS.replicationVerifySsl.env}=false: certificates of targets are not checked`,
+    );
+  }
+  return warnings;
+}
