@@ -2,8 +2,6 @@
  * What the catalogue keeps in memory: O(buckets + entries + tasks), never O(records). Only the main thread has these
  * objects, and only the commit path changes their figures, after the write that made them true.
  */
-import type { Labels } from '../store/labels.ts';
-
 export type QuotaType = 'NONE' | 'FIFO' | 'HARD';
 
 /** Bucket settings in the form and member order of the wire (http-api §4.1). Sizes in bytes. */
@@ -73,6 +71,4 @@ export interface Entry {
   /** False until the commit that creates the entry; such entries are not listed and not readable. */
   isDurable: boolean;
   stats: EntryStats;
-  /** Content type and labels of the latest staged record with their encoding: sensors repeat them. */
-  lastMeta: { contentType: string; labels: Labels; bytes: Buffer } | undefined;
 }

@@ -20,7 +20,8 @@ export interface CatalogPort {
   removeBucket(name: string): Promise<void>;
 
   /**
-   * The entry a record goes to; creates it and all its parents, not durable until the next commit that names them.
+   * The entry a record goes to. A new one is detached: it comes into being, with all its parents, when a record is
+   * staged for it, so that requests which never deliver one leave nothing behind.
    * The order of checks is that of http-api-records §1.2, and it stages nothing.
    * @throws ApiError 404 or 409 for the bucket, 422 for the entry name, 409 for an entry or parent being deleted.
    */

@@ -55,7 +55,7 @@ export const NOT_IN_RING = 0xffff_ffff;
 /** A block larger than this share of the data area is published by reference only (policy `left_to_store`). */
 export const MAX_BLOCK_SHARE = 16;
 
-export const RECLAIM_AHEAD_BYTES = 64 * 1024;
+export const RECLAIM_AHEAD_BYTES: number = 64 * 1024;
 
 /** Bytes of the SharedArrayBuffer for a data area of `dataBytes`. */
 export function ringBytes(dataBytes: number): number {

@@ -13,7 +13,7 @@ export const PARTITION = 0;
 export const COLUMN_META = 'meta';
 export const COLUMN_INDEX = 'index';
 export const COLUMN_BLOCKS = 'blocks';
-export const COLUMNS = ['default', COLUMN_META, COLUMN_INDEX, COLUMN_BLOCKS] as const;
+export const COLUMNS: readonly string[] = ['default', COLUMN_META, COLUMN_INDEX, COLUMN_BLOCKS];
 
 /** First byte of a `meta` key. */
 export const META = {
@@ -69,11 +69,11 @@ export const BLOCK_KIND_LARGE = 2;
 export const LARGE_REFERENCE_BYTES = 10;
 
 /** A block is sealed when it holds this much payload: small enough to read for one record, large enough to batch. */
-export const BLOCK_PAYLOAD_TARGET_BYTES = 256 * 1024;
+export const BLOCK_PAYLOAD_TARGET_BYTES: number = 256 * 1024;
 /** And never more records than this. Below 65 536, so that a meta index fits 16 bits. */
 export const BLOCK_MAX_RECORDS = 2048;
 
 /** Records above this are stored in chunks of this size while they arrive; smaller ones live inside a block. */
-export const CHUNK_BYTES = 1024 * 1024;
+export const CHUNK_BYTES: number = 1024 * 1024;
 
 export const U64_MAX = 0xffff_ffff_ffff_ffffn;

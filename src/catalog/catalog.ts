@@ -1,0 +1,236 @@
+/** Buckets and entries in memory, made durable through the commit path. Main thread only. */
+import { ApiError } from '../errors/errors.ts';
+import type { MillraceError } from '../errors/errors.ts';
+import { COLUMN_META, META } from '../store/format.ts';
+import { metaKey } from '../store/keys.ts';
+import type { ColumnName } from '../store/rocks.ts';
+import { checkBucketName, checkEntryName, parentEntryNames } from '../wire/names.ts';
+import type { LoadedCatalog } from './load.ts';
+import type { Bucket, BucketSettings, Entry } from './model.ts';
+import type { StoreHeader } from './rows.ts';
+import { emptyStats, encodeJson } from './rows.ts';
+import type { CatalogPort } from './types.ts';
+
+/** The part of the commit path the catalogue needs. */
+export interface RowCommitter {
+  /** Resolves after the commit that contains all rows; null removes a row. */
+  commitRows(
+    rows: readonly {
+      readonly column: ColumnName;
+      readonly key: Buffer;
+      readonly value: Buffer | null;
+    }[],
+  ): Promise<void>;
+  readonly headSequence: number;
+}
+
+/** Removes what a bucket holds, in the background. */
+export interface BucketRemover {
+  start(bucket: Bucket, onRemoved: () => void): void;
+}
+
+/** Id of an entry that exists only as the target of a request; real ids begin at 1. */
+const DETACHED_ID = 0;
+
+export class Catalog implements CatalogPort {
+  readonly instanceId: string;
+  readonly #commits: RowCommitter;
+  readonly #remover: BucketRemover;
+  readonly #buckets: Map<string, Bucket>;
+  readonly #bucketsById = new Map<number, Bucket>();
+  readonly #entriesById: Map<number, Entry>;
+  /** Names of buckets whose creation is not committed yet. */
+  readonly #reserved = new Set<string>();
+  #header: StoreHeader;
+
+  constructor(loaded: LoadedCatalog, commits: RowCommitter, remover: BucketRemover) {
+    this.#commits = commits;
+    this.#remover = remover;
+    this.#header = loaded.header;
+    this.instanceId = loaded.header.instanceId;
+    this.#buckets = loaded.buckets;
+    this.#entriesById = loaded.entriesById;
+    for (const bucket of this.#buckets.values()) this.#bucketsById.set(bucket.id, bucket);
+  }
+
+  /** Goes on with removals that a stop or crash interrupted. */
+  resumeRemovals(): void {
+    for (const bucket of this.#buckets.values()) {
+      if (bucket.status === 'DELETING') this.#remove(bucket);
+    }
+  }
+
+  bucket(name: string): Bucket {
+    const bucket = this.#buckets.get(name);
+    if (bucket === undefined) throw new ApiError(404, `Bucket '${name}' is not found`);
+    if (bucket.status === 'DELETING') {
+      throw new ApiError(409, `Bucket '${name}' is being deleted`);
+    }
+    return bucket;
+  }
+
+  /** The bucket of this name if it can be used, without throwing. */
+  findBucket(name: string): Bucket | undefined {
+    const bucket = this.#buckets.get(name);
+    return bucket?.status === 'READY' ? bucket : undefined;
+  }
+
+  bucketById(id: number): Bucket | undefined {
+    return this.#bucketsById.get(id);
+  }
+
+  entryById(id: number): Entry | undefined {
+    return this.#entriesById.get(id);
+  }
+
+  buckets(): Iterable<Bucket> {
+    return this.#buckets.values();
+  }
+
+  async createBucket(name: string, settings: BucketSettings): Promise<void> {
+    checkBucketName(name);
+    if (this.#buckets.has(name) || this.#reserved.has(name)) {
+      throw new ApiError(409, `Bucket '${name}' already exists`);
+    }
+    const bucket: Bucket = {
+      id: this.#header.nextBucketId,
+      name,
+      settings,
+      isProvisioned: false,
+      status: 'READY',
+      entries: new Map(),
+      recordsWritten: 0,
+    };
+    this.#header = { ...this.#header, nextBucketId: bucket.id + 1 };
+    this.#reserved.add(name);
+    try {
+      await this.#commits.commitRows([this.#bucketRow(bucket)]);
+      this.#buckets.set(name, bucket);
+      this.#bucketsById.set(bucket.id, bucket);
+    } finally {
+      this.#reserved.delete(name);
+    }
+  }
+
+  /** Merges new settings into the bucket's; resolves when they are durable. Limits apply to extents begun later. */
+  async updateBucket(name: string, settings: BucketSettings): Promise<void> {
+    const bucket = this.bucket(name);
+    if (bucket.isProvisioned) {
+      throw new ApiError(409, `Can't change settings of provisioned bucket '${name}'`);
+    }
+    await this.#commits.commitRows([this.#bucketRow({ ...bucket, settings })]);
+    bucket.settings = settings;
+  }
+
+  async removeBucket(name: string): Promise<void> {
+    const bucket = this.bucket(name);
+    if (bucket.isProvisioned) {
+      throw new ApiError(409, `Can't remove provisioned bucket '${name}'`);
+    }
+    // From here on nothing more can be staged for it; what is staged already is refused at the flush.
+    bucket.status = 'DELETING';
+    try {
+      await this.#commits.commitRows([this.#bucketRow(bucket), this.#headerRow()]);
+    } catch (error) {
+      bucket.status = 'READY';
+      throw error;
+    }
+    this.#remove(bucket);
+  }
+
+  entry(bucketName: string, entryName: string): Entry {
+    const bucket = this.bucket(bucketName);
+    const entry = bucket.entries.get(entryName);
+    if (entry === undefined || !entry.isDurable) {
+      throw new ApiError(404, `Entry '${entryName}' not found in bucket '${bucketName}'`);
+    }
+    if (entry.status === 'DELETING') throw entryDeleting(entry);
+    return entry;
+  }
+
+  entryForWrite(bucketName: string, entryName: string): Entry {
+    const bucket = this.bucket(bucketName);
+    const known = bucket.entries.get(entryName);
+    if (known !== undefined) {
+      if (known.status === 'DELETING') throw entryDeleting(known);
+      return known;
+    }
+    checkEntryName(entryName);
+    for (const parentName of parentEntryNames(entryName)) {
+      const parent = bucket.entries.get(parentName);
+      if (parent?.status === 'DELETING') throw entryDeleting(parent);
+    }
+    // Not in any map: a request that never delivers its record must not leave an entry behind.
+    return detachedEntry(bucket, entryName, DETACHED_ID);
+  }
+
+  /**
+   * The entry that stands for this one in the catalogue; a detached one is created together with its parents. Called
+   * when a record is staged, so that requests for one new name meet in one entry.
+   */
+  attach(entry: Entry): Entry {
+    if (entry.id !== DETACHED_ID) return entry;
+    const { bucket, name } = entry;
+    const known = bucket.entries.get(name);
+    if (known !== undefined) return known;
+    for (const parentName of parentEntryNames(name)) {
+      if (!bucket.entries.has(parentName)) this.#addEntry(bucket, parentName);
+    }
+    return this.#addEntry(bucket, name);
+  }
+
+  /** Next task id; never given twice. */
+  takeTaskId(): number {
+    const id = this.#header.nextTaskId;
+    this.#header = { ...this.#header, nextTaskId: id + 1 };
+    return id;
+  }
+
+  /** The header row with all counters, to go into a commit that uses up ids or removes blocks. */
+  headerRow(): { column: typeof COLUMN_META; key: Buffer; value: Buffer } {
+    return this.#headerRow();
+  }
+
+  #addEntry(bucket: Bucket, name: string): Entry {
+    const entry = detachedEntry(bucket, name, this.#header.nextEntryId);
+    this.#header = { ...this.#header, nextEntryId: entry.id + 1 };
+    bucket.entries.set(name, entry);
+    this.#entriesById.set(entry.id, entry);
+    return entry;
+  }
+
+  #remove(bucket: Bucket): void {
+    this.#remover.start(bucket, () => {
+      this.#buckets.delete(bucket.name);
+      this.#bucketsById.delete(bucket.id);
+      for (const entry of bucket.entries.values()) this.#entriesById.delete(entry.id);
+    });
+  }
+
+  #bucketRow(bucket: Bucket): { column: typeof COLUMN_META; key: Buffer; value: Buffer } {
+    const { id, name, settings, status, recordsWritten } = bucket;
+    return {
+      column: COLUMN_META,
+      key: metaKey(META.bucket, id),
+      value: encodeJson({ name, settings, status, recordsWritten }),
+    };
+  }
+
+  #headerRow(): { column: typeof COLUMN_META; key: Buffer; value: Buffer } {
+    this.#header = { ...this.#header, nextSequence: this.#commits.headSequence };
+    return {
+      column: COLUMN_META,
+      key: metaKey(META.header, 0),
+      value: encodeJson(this.#header),
+    };
+  }
+}
+
+function detachedEntry(bucket: Bucket, name: string, id: number): Entry {
+  return { id, bucket, name, status: 'READY', isDurable: false, stats: emptyStats() };
+}
+
+function entryDeleting(entry: Entry): MillraceError {
+  const text = `Entry '${entry.name}' in bucket '${entry.bucket.name}' is being deleted`;
+  return new ApiError(409, text);
+}

@@ -1,0 +1,35 @@
+/** Rows that make a new entry and its parents durable. */
+import type { Entry } from '../catalog/model.ts';
+import { encodeJson, encodeStats } from '../catalog/rows.ts';
+import { COLUMN_META, META } from '../store/format.ts';
+import { metaKey } from '../store/keys.ts';
+import { parentEntryNames } from '../wire/names.ts';
+
+export interface EntryRowPut {
+  readonly column: typeof COLUMN_META;
+  readonly key: Buffer;
+  readonly value: Buffer;
+}
+
+/** The entry's own row, and row and empty figures of every parent that is not durable yet. */
+export function encodeEntryRows(entry: Entry): EntryRowPut[] {
+  const rows: EntryRowPut[] = [nameRow(entry)];
+  for (const name of parentEntryNames(entry.name)) {
+    const parent = entry.bucket.entries.get(name);
+    if (parent === undefined || parent.isDurable) continue;
+    rows.push(nameRow(parent), {
+      column: COLUMN_META,
+      key: metaKey(META.entryStats, parent.id),
+      value: encodeStats(parent.stats),
+    });
+  }
+  return rows;
+}
+
+function nameRow(entry: Entry): EntryRowPut {
+  return {
+    column: COLUMN_META,
+    key: metaKey(META.entry, entry.id),
+    value: encodeJson({ bucketId: entry.bucket.id, name: entry.name }),
+  };
+}

@@ -1,0 +1,94 @@
+/** The commit group while it is filled: staged records by entry, chunks, and catalogue rows. */
+import type { Entry } from '../catalog/model.ts';
+import type { MillraceError } from '../errors/errors.ts';
+import { encodeMeta } from '../store/block.ts';
+import type { Labels } from '../store/labels.ts';
+import { sameLabels } from '../store/labels.ts';
+import type { ColumnName } from '../store/rocks.ts';
+import type { Candidate } from './apply.ts';
+import type { WriteSink } from './types.ts';
+import { metaWireBytes } from './wire-size.ts';
+
+/** A finished upload that becomes a record. */
+export interface StagedUpload {
+  readonly id: number;
+  readonly chunkBytes: number;
+}
+
+export interface StagedRecord extends Candidate {
+  readonly meta: Buffer;
+  readonly source: Buffer;
+  readonly offset: number;
+  readonly upload: StagedUpload | undefined;
+  readonly sink: WriteSink;
+  readonly tag: number;
+}
+
+export interface EntryGroup {
+  readonly entry: Entry;
+  readonly records: StagedRecord[];
+}
+
+/** Rows that go into the next commit beside the records: catalogue, cursors, chunks. */
+export interface RowChange {
+  readonly column: ColumnName;
+  readonly key: Buffer;
+  /** null removes the row. */
+  readonly value: Buffer | null;
+}
+
+export interface StagedRows {
+  readonly rows: readonly RowChange[];
+  readonly done: (error: MillraceError | null) => void;
+}
+
+/** Encoded meta and its wire size; one per distinct content type and labels of an entry in a row. */
+export interface KnownMeta {
+  readonly contentType: string;
+  readonly labels: Labels;
+  readonly bytes: Buffer;
+  readonly wireBytes: number;
+}
+
+/** One group. Filled during a turn of the event loop, then taken whole by the flush. */
+export class CommitGroup {
+  readonly entries: Map<Entry, EntryGroup> = new Map();
+  readonly rows: StagedRows[] = [];
+  recordCount = 0;
+  /** Bytes of payloads and chunks in this group. */
+  payloadBytes = 0;
+
+  get isEmpty(): boolean {
+    return this.recordCount === 0 && this.rows.length === 0;
+  }
+
+  add(entry: Entry, record: StagedRecord): void {
+    let group = this.entries.get(entry);
+    if (group === undefined) {
+      group = { entry, records: [] };
+      this.entries.set(entry, group);
+    }
+    group.records.push(record);
+    this.recordCount++;
+    this.payloadBytes += record.upload === undefined ? record.length : 0;
+  }
+}
+
+/** Latest meta of each entry: sensors repeat their labels, so encoding happens once per change. */
+export class MetaMemory {
+  readonly #latest = new WeakMap<Entry, KnownMeta>();
+
+  /** Identical content type and labels give the identical buffer, which lets a block store them once. */
+  of(entry: Entry, contentType: string, labels: Labels): KnownMeta {
+    const known = this.#latest.get(entry);
+    if (known?.contentType === contentType && sameLabels(known.labels, labels)) return known;
+    const meta: KnownMeta = {
+      contentType,
+      labels,
+      bytes: encodeMeta(contentType, labels),
+      wireBytes: metaWireBytes(contentType, labels),
+    };
+    this.#latest.set(entry, meta);
+    return meta;
+  }
+}
