@@ -1,18 +1,24 @@
-/** Management of replication tasks as the front uses it (replication §1). Main thread only. */
+/** Seams of replication: what the front asks of it, and what it asks of store and catalogue. Main thread only. */
+import type { Position } from '../catalog/positions.ts';
+import type { FilterState } from './filter-state.ts';
+import type { ReplicationSettings } from './settings.ts';
 
 /**
+ * Management of replication tasks as the front uses it (replication §1).
+ *
  * Bodies are JSON texts in both directions: settings hold a `when` that must come back as it was sent, with member
  * order and integers beyond 2^53 kept, so nothing between socket and service parses them.
  */
 export interface ReplicationService {
   /**
-   * Answer of `GET /replications`, sorted by name.
+   * Answer of `GET /replications`, sorted by name. Waits up to about a second for exact pending counts of tasks that
+   * do not send at the moment; otherwise it resolves at once.
    * @param isExtended adds the member `extended` (`?ext=1`).
    */
-  list(isExtended: boolean): string;
+  list(isExtended: boolean): Promise<string>;
 
-  /** Answer of `GET /replications/{name}`. @throws ApiError 404. */
-  detail(name: string, isExtended: boolean): string;
+  /** Answer of `GET /replications/{name}`; waits like `list`. Rejects with ApiError 404. */
+  detail(name: string, isExtended: boolean): Promise<string>;
 
   /**
    * Resolves when the task is durable and takes effect for every later write.
@@ -28,4 +34,76 @@ export interface ReplicationService {
 
   /** Resolves when the task will never send again. @throws ApiError 404, 409. */
   remove(name: string): Promise<void>;
+}
+
+/** A task as it lies in the store. */
+export interface StoredTask {
+  /** Never reused, also not after a removal. */
+  readonly id: number;
+  readonly name: string;
+  readonly settings: ReplicationSettings;
+}
+
+/** Part of the log that is not for a task, because it was disabled then: [fromSequence, resume.sequence). */
+export interface LogGap {
+  readonly fromSequence: number;
+  /** Where the task goes on; `null` while it is still disabled. */
+  readonly resume: Position | null;
+}
+
+/** How far a task is. "Everything before `position` has been answered for." */
+export interface TaskCursor {
+  readonly position: Position;
+  /** The bucket that `position.bucketOrdinal` counts; `null` while the source bucket has never been seen. */
+  readonly bucketId: number | null;
+  /** Ascending; all of them behind `position`. */
+  readonly gaps: readonly LogGap[];
+  /** Counters of stateful filters, as they are at `position`; `null` at the start and for stateless filters. */
+  readonly filterState: FilterState | null;
+  /** Records of the bucket that were removed before the task had seen them. */
+  readonly removedAtSource: number;
+}
+
+/** A record that the target refused for good, on its own; kept until a human decides. */
+export interface DeadLetter {
+  readonly entryName: string;
+  readonly ts: bigint;
+  /** The target's status, or 422 when the record cannot be expressed in HTTP headers. */
+  readonly status: number;
+  readonly message: string;
+  /** Milliseconds since the Unix epoch. */
+  readonly refusedAtMs: number;
+}
+
+/** Where tasks are kept; every write is part of a commit group. Encode rows with `task-codec.ts`. */
+export interface TaskStore {
+  /** All tasks with their cursors; called once, at the start. */
+  load(): readonly { readonly task: StoredTask; readonly cursor: TaskCursor }[];
+  /** A task id that was never used; durable at the latest with the `save` that uses it. */
+  allocateId(): number;
+  /** Settings and cursor in one atomic write; resolves when it is durable. */
+  save(task: StoredTask, cursor: TaskCursor): Promise<void>;
+  /**
+   * Cursor and new dead letters in one atomic write of the next commit group. May reject (disk full): the caller
+   * keeps the letters and writes them with a later cursor.
+   */
+  saveProgress(
+    taskId: number,
+    cursor: TaskCursor,
+    deadLetters: readonly DeadLetter[],
+  ): Promise<void>;
+  /** Removes task, cursor and dead letters; resolves when that is durable. */
+  remove(taskId: number): Promise<void>;
+}
+
+/** The source side as the scheduler sees it. All of it returns at once. */
+export interface ReplicationSource {
+  /** Undefined while there is no such bucket, or while it is being deleted. */
+  bucket(name: string): { readonly id: number; readonly recordsWritten: number } | undefined;
+  /** Names of durable entries of a bucket with an id above `afterId`. O(entries of the bucket). */
+  entryNames(bucketId: number, afterId: number): readonly (readonly [number, string])[];
+  /** The highest entry id given out so far, over all buckets. */
+  highestEntryId(): number;
+  /** Sequence that the next block will get. */
+  headSequence(): number;
 }
