@@ -48,6 +48,8 @@ export interface Run {
   readonly count: number;
   /** One record whose content lies in chunks. */
   readonly large: boolean;
+  /** No other run lies in the same block. */
+  readonly whole: boolean;
 }
 
 /** Exact figures of an entry; `sizeBytes` by the formula of http-api §4.3. */

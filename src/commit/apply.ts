@@ -185,7 +185,8 @@ function planRuns(
       const gapEnd = planned.openGapAt(times[start] ?? 0n);
       let end = start + 1;
       while (end < times.length && (gapEnd === undefined || (times[end] ?? 0n) < gapEnd)) end++;
-      planned.put(sequence, start, times.subarray(start, end), large);
+      const whole = start === 0 && end === times.length;
+      planned.put({ sequence, startIndex: start, large, whole }, times.subarray(start, end));
       start = end;
     }
   }
@@ -206,11 +207,13 @@ class RunOverlay {
     return [...this.#changed.values()];
   }
 
-  put(sequence: number, startIndex: number, times: BigUint64Array, large: boolean): void {
+  put(
+    place: Pick<Run, 'sequence' | 'startIndex' | 'large' | 'whole'>,
+    times: BigUint64Array,
+  ): void {
     const firstTs = times[0] ?? 0n;
     const lastTs = times[times.length - 1] ?? firstTs;
-    const run: Run = { firstTs, lastTs, sequence, startIndex, count: times.length, large };
-    this.#changed.set(firstTs, { run, times });
+    this.#changed.set(firstTs, { run: { ...place, firstTs, lastTs, count: times.length }, times });
   }
 
   /**
@@ -225,9 +228,10 @@ class RunOverlay {
       const { run } = around;
       const times = around.times ?? this.#view.timestamps(run);
       const cut = lowerBound(times, ts);
-      const split = run.startIndex + cut;
-      this.put(run.sequence, run.startIndex, times.subarray(0, cut), run.large);
-      this.put(run.sequence, split, times.subarray(cut), run.large);
+      const { sequence, startIndex, large } = run;
+      const half = { sequence, large, whole: false };
+      this.put({ ...half, startIndex }, times.subarray(0, cut));
+      this.put({ ...half, startIndex: startIndex + cut }, times.subarray(cut));
       return times[cut];
     }
     return this.#nextStart(ts, isBehindAll);

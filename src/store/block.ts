@@ -15,6 +15,7 @@ import {
   BLOCK_ROW,
   BLOCK_VERSION,
   LARGE_REFERENCE_BYTES,
+  REMOVED_META,
 } from './format.ts';
 import type { Labels } from './labels.ts';
 
@@ -236,6 +237,19 @@ export class BlockView {
 
   metaOf(index: number): RecordMeta {
     return this.meta(this.metaIndex(index));
+  }
+
+  /** True for the row of a record that was removed: it has neither meta nor content. */
+  isRemoved(index: number): boolean {
+    return this.metaIndex(index) === REMOVED_META;
+  }
+
+  /** Encoded meta by meta number, as `encodeMeta` wrote it; shares memory with the block. */
+  metaBytes(metaIndex: number): Buffer {
+    const offsetOf = (at: number): number => this.bytes.readUInt32BE(this.#metaOffsetsAt + at * 4);
+    const end =
+      metaIndex + 1 < this.metaCount ? this.#metasAt + offsetOf(metaIndex + 1) : this.payloadStart;
+    return this.bytes.subarray(this.#metasAt + offsetOf(metaIndex), end);
   }
 
   /** Where the content of record `index` begins in `bytes`. Only for inline records. */

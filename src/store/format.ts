@@ -38,6 +38,8 @@ export const INDEX_KEY_BYTES = 12; // u32 entry id, u64 first timestamp
 export const INDEX_VALUE_BYTES = 23; // u64 last timestamp, u48 sequence, u32 start index, u32 count, u8 flags
 /** Flag of an index row: the run is one large record, its block holds a reference to chunks. */
 export const RUN_LARGE = 0x01;
+/** Flag of an index row: the run is all that is left of its block, so the block goes when the run goes. */
+export const RUN_WHOLE = 0x02;
 
 /** Block header, see docs/FORMATS.md. */
 export const BLOCK_VERSION = 1;
@@ -67,6 +69,13 @@ export const BLOCK_KIND_RECORDS = 1;
 /** One record whose content lies in chunks; the payload section holds u48 upload id and u32 chunk size. */
 export const BLOCK_KIND_LARGE = 2;
 export const LARGE_REFERENCE_BYTES = 10;
+/**
+ * Label updates, for replication: per record its timestamp, all labels after the update as meta, and as payload the
+ * names of labels that disappeared (a meta with empty content type and values). The records themselves were rewritten.
+ */
+export const BLOCK_KIND_UPDATES = 3;
+/** Meta index of a record that was removed: its row stays (indexes must not move), its length is 0. */
+export const REMOVED_META = 0xffff;
 
 /** A block is sealed when it holds this much payload: small enough to read for one record, large enough to batch. */
 export const BLOCK_PAYLOAD_TARGET_BYTES: number = 256 * 1024;

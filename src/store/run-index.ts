@@ -1,7 +1,7 @@
 /** Reading the `index` column family: the runs of one entry in order of time. Works in any thread. */
 import type { Run } from '../catalog/model.ts';
 import { BlockView } from './block.ts';
-import { COLUMN_BLOCKS, COLUMN_INDEX, INDEX_VALUE_BYTES, RUN_LARGE } from './format.ts';
+import { COLUMN_BLOCKS, COLUMN_INDEX, INDEX_VALUE_BYTES, RUN_LARGE, RUN_WHOLE } from './format.ts';
 import { blockKey, firstTsOfIndexKey, indexEnd, indexKey } from './keys.ts';
 import type { RocksReader } from './rocks.ts';
 
@@ -12,7 +12,7 @@ export function encodeRun(run: Run): Buffer {
   value.writeUIntBE(run.sequence, 8, 6);
   value.writeUInt32BE(run.startIndex, 14);
   value.writeUInt32BE(run.count, 18);
-  value[22] = run.large ? RUN_LARGE : 0;
+  value[22] = (run.large ? RUN_LARGE : 0) | (run.whole ? RUN_WHOLE : 0);
   return value;
 }
 
@@ -24,6 +24,7 @@ export function decodeRun(key: Buffer, value: Buffer): Run {
     startIndex: value.readUInt32BE(14),
     count: value.readUInt32BE(18),
     large: ((value[22] ?? 0) & RUN_LARGE) !== 0,
+    whole: ((value[22] ?? 0) & RUN_WHOLE) !== 0,
   };
 }
 

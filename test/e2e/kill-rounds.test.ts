@@ -10,7 +10,7 @@ import { Api } from '../lib/api.ts';
 import { freePort, ServerProcess } from '../lib/server-process.ts';
 import { withTempDir } from '../lib/temp-dir.ts';
 
-const ROUNDS = Number(process.env['MILLRACE_TEST_KILL_ROUNDS'] ?? 20);
+const ROUNDS = Number(process.env['KILL_ROUNDS'] ?? 20);
 const ENTRIES = ['sensor-1', 'sensor-2', 'line/motor'];
 const TOKEN = 'kill-rounds';
 const BUCKET = 'sensor-data';

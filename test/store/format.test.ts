@@ -106,10 +106,11 @@ describe('on-disk format 1', () => {
       startIndex: 7,
       count: 8,
       large: true,
+      whole: true,
     };
     const value = encodeRun(run);
     expect(value.toString('hex')).toBe(
-      '0000000000000005' + '000000000006' + '00000007' + '00000008' + '01',
+      '0000000000000005' + '000000000006' + '00000007' + '00000008' + '03',
     );
     expect(decodeRun(keys.indexKey(1, 4n), value)).toEqual(run);
   });
