@@ -1,0 +1,172 @@
+/**
+ * Answers with content: small parts are joined, large records are read chunk by chunk while the socket takes them, so
+ * that a slow reader costs one chunk and not a record.
+ */
+import type { RecordReader } from '../query/types.ts';
+import { CHUNK_BYTES } from '../store/format.ts';
+import type { AbortListener, Exchange } from './exchange.ts';
+
+/** Content in the store that is too large for memory. */
+export interface LargePart {
+  readonly uploadId: number;
+  readonly chunkBytes: number;
+  readonly lengthBytes: number;
+}
+
+export type BodyPart = Uint8Array | LargePart;
+
+/**
+ * Answers 200 with `lines` and the parts in order. The connection is dropped when a chunk is missing: its length was
+ * promised already.
+ * @param lines header lines joined by CRLF, without `content-length`.
+ * @param totalBytes length of all parts together.
+ */
+export function streamAnswer(
+  exchange: Exchange,
+  records: RecordReader,
+  lines: string,
+  parts: readonly BodyPart[],
+  totalBytes: number,
+): void {
+  if (!exchange.isOpen) return;
+  if (exchange.isHead) {
+    exchange.answerHead(lines, totalBytes);
+    return;
+  }
+  const [only] = parts;
+  if (totalBytes === 0 || (parts.length === 1 && only instanceof Uint8Array && isSmall(only))) {
+    exchange.answer(200, lines, only instanceof Uint8Array ? only : '');
+    return;
+  }
+  new BodyStream(exchange, records, parts, totalBytes).start(lines);
+}
+
+/** What fits the socket in one go needs no stream; the rest the library would copy into its own buffer. */
+function isSmall(part: Uint8Array): boolean {
+  return part.length <= 64 * 1024;
+}
+
+class BodyStream implements AbortListener {
+  readonly #exchange: Exchange;
+  readonly #records: RecordReader;
+  readonly #parts: readonly BodyPart[];
+  readonly #totalBytes: number;
+  #partIndex = 0;
+  /** Next chunk of the large part under way. */
+  #chunk = 0;
+  /** What the socket did not take yet, and the answer's offset of its first byte. */
+  #rest: Uint8Array | undefined;
+  #restOffset = 0;
+  #isOver = false;
+
+  constructor(
+    exchange: Exchange,
+    records: RecordReader,
+    parts: readonly BodyPart[],
+    totalBytes: number,
+  ) {
+    this.#exchange = exchange;
+    this.#records = records;
+    this.#parts = parts;
+    this.#totalBytes = totalBytes;
+  }
+
+  start(lines: string): void {
+    const { res } = this.#exchange;
+    this.#exchange.abortListener = this;
+    res.onWritable((offset) => this.#continue(offset));
+    res.cork(() => {
+      this.#exchange.begin(200, lines);
+      this.#pump();
+    });
+  }
+
+  onAborted(): void {
+    this.#isOver = true;
+    this.#rest = undefined;
+  }
+
+  /** @returns true when everything offered was taken. */
+  #continue(offset: number): boolean {
+    const rest = this.#rest;
+    if (rest === undefined || this.#isOver) return true;
+    this.#rest = undefined;
+    const isTaken = this.#offer(rest.subarray(offset - this.#restOffset));
+    if (isTaken) this.#pump();
+    return isTaken;
+  }
+
+  /** Inside `cork` or a writable event. */
+  #pump(): void {
+    while (!this.#isOver) {
+      const next = this.#nextJoined();
+      if (next !== undefined) {
+        if (!this.#offer(next)) return;
+        continue;
+      }
+      const part = this.#parts[this.#partIndex];
+      if (part === undefined || part instanceof Uint8Array) return;
+      void this.#readChunk(part);
+      return;
+    }
+  }
+
+  /** Parts in memory up to the next large one, at most about `CHUNK_BYTES` at once. */
+  #nextJoined(): Uint8Array | undefined {
+    const joined: Uint8Array[] = [];
+    let bytes = 0;
+    for (;;) {
+      const part = this.#parts[this.#partIndex];
+      if (!(part instanceof Uint8Array) || bytes >= CHUNK_BYTES) break;
+      this.#partIndex++;
+      if (part.length === 0) continue;
+      joined.push(part);
+      bytes += part.length;
+    }
+    return joined.length > 1 ? Buffer.concat(joined, bytes) : joined[0];
+  }
+
+  async #readChunk(part: LargePart): Promise<void> {
+    const chunk = await this.#fetch(part);
+    if (this.#isOver) return;
+    if (chunk === undefined) {
+      this.#isOver = true;
+      this.#exchange.drop();
+      return;
+    }
+    this.#chunk++;
+    if (this.#chunk * part.chunkBytes >= part.lengthBytes) {
+      this.#partIndex++;
+      this.#chunk = 0;
+    }
+    this.#exchange.res.cork(() => {
+      if (this.#offer(chunk)) this.#pump();
+    });
+  }
+
+  /** @returns undefined when the chunk is gone, cannot be read, or has another length than its place demands. */
+  async #fetch(part: LargePart): Promise<Buffer | undefined> {
+    const expected = Math.min(part.chunkBytes, part.lengthBytes - this.#chunk * part.chunkBytes);
+    try {
+      const chunk = await this.#records.readChunk(part.uploadId, this.#chunk);
+      if (chunk?.length === expected) return chunk;
+    } catch (error) {
+      this.#exchange.context.logger.error({ err: error }, 'A chunk of a record cannot be read');
+    }
+    return undefined;
+  }
+
+  /** @returns false when the socket is full: `onWritable` goes on. */
+  #offer(bytes: Uint8Array): boolean {
+    const { res } = this.#exchange;
+    this.#restOffset = res.getWriteOffset();
+    const [isTaken, isComplete] = res.tryEnd(bytes, this.#totalBytes);
+    if (isComplete) {
+      this.#isOver = true;
+      this.#exchange.finished(200);
+      return true;
+    }
+    if (!isTaken) this.#rest = bytes;
+    return isTaken;
+  }
+}

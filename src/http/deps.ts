@@ -1,0 +1,46 @@
+/** Everything the front needs from the rest of the instance. */
+import type { CatalogPort } from '../catalog/types.ts';
+import type { Ingest } from '../commit/types.ts';
+import type { Config } from '../config/config.ts';
+import type { Logger } from '../logging/logger.ts';
+import type { Queries, RecordReader } from '../query/types.ts';
+import type { ReplicationService } from '../replication/types.ts';
+import type { Authenticator } from './auth.ts';
+
+/** The settings the front acts upon. */
+export type FrontConfig = Pick<
+  Config,
+  | 'apiBasePath'
+  | 'corsAllowOrigins'
+  | 'instanceName'
+  | 'instanceRole'
+  | 'metricsAuth'
+  | 'operationTimeoutMs'
+  | 'uploadMemoryBytes'
+  | 'defaultQuotaType'
+  | 'defaultQuotaSizeBytes'
+  | 'defaultMaxBlockSizeBytes'
+  | 'defaultMaxBlockRecords'
+>;
+
+export type FrontLogger = Pick<Logger, 'info' | 'warn' | 'error'>;
+
+/** `GET /metrics`. */
+export interface MetricsPage {
+  readonly contentType: string;
+  renderMetrics(): Promise<string>;
+}
+
+export interface FrontDeps {
+  readonly catalog: CatalogPort;
+  readonly ingest: Ingest;
+  readonly queries: Queries;
+  readonly records: RecordReader;
+  readonly replications: ReplicationService;
+  readonly auth: Authenticator;
+  readonly config: FrontConfig;
+  readonly logger: FrontLogger;
+  readonly metrics: MetricsPage;
+  /** False until storage is usable: everything except `/alive` answers 503 (http-api §1.11). */
+  isReady(): boolean;
+}

@@ -1,0 +1,81 @@
+/**
+ * The only module that knows uWebSockets.js (3.0.6 of the re-published package). The types are the part that is used.
+ *
+ * Rules of the library that callers keep: a response is gone after `onAborted` and after its end; bytes given to
+ * `onData` are valid during the call only; everything that answers outside the request handler does so inside `cork`.
+ */
+import { createRequire } from 'node:module';
+import { NativeModuleError } from '../errors/errors.ts';
+
+export interface UwsRequest {
+  /** Lower case. */
+  getMethod(): string;
+  /** Path as it was sent, percent-encoded, without the query. */
+  getUrl(): string;
+  /** Undefined when the URL has no `?`. */
+  getQuery(): string | undefined;
+  /** Empty when absent. */
+  getHeader(lowerCaseName: string): string;
+  /** Every header line in order; names in lower case. */
+  forEach(visit: (name: string, value: string) => void): void;
+}
+
+export interface UwsResponse {
+  pause(): void;
+  resume(): void;
+  writeStatus(status: string): UwsResponse;
+  writeHeader(name: string | ArrayBuffer, value: string | ArrayBuffer): UwsResponse;
+  end(body?: string | Uint8Array, closeConnection?: boolean): UwsResponse;
+  /**
+   * Ends without `content-length`. With a length the connection is not reused (measured), so a HEAD answer writes
+   * `content-length` as an ordinary header and calls this without one.
+   */
+  endWithoutBody(reportedContentLength?: undefined, closeConnection?: boolean): UwsResponse;
+  /** @returns [everything fits, response is complete]. */
+  tryEnd(chunk: Uint8Array, totalBytes: number): [boolean, boolean];
+  close(): UwsResponse;
+  getWriteOffset(): number;
+  onWritable(handler: (offset: number) => boolean): UwsResponse;
+  onAborted(handler: () => void): UwsResponse;
+  /** The first call comes before control returns to the event loop, perhaps with no bytes. */
+  onData(handler: (chunk: ArrayBuffer, isLast: boolean) => void): UwsResponse;
+  cork(write: () => void): UwsResponse;
+}
+
+/** Opaque. */
+export type UwsListenSocket = object;
+
+export interface UwsApp {
+  any(pattern: string, handler: (res: UwsResponse, req: UwsRequest) => void): UwsApp;
+  listen(host: string, port: number, callback: (socket: UwsListenSocket | false) => void): UwsApp;
+  /** Closes the listener and every connection. */
+  close(): UwsApp;
+}
+
+export interface UwsModule {
+  App(): UwsApp;
+  us_listen_socket_close(socket: UwsListenSocket): void;
+  us_socket_local_port(socket: UwsListenSocket): number;
+}
+
+/** Largest request head in bytes; more is answered 431 by the library. Read when the library loads. */
+export const MAX_HEADERS_BYTES = 1024 * 1024;
+
+/** @throws NativeModuleError when there is no binary for this machine. */
+export function loadUws(): UwsModule {
+  process.env['UWS_HTTP_MAX_HEADERS_SIZE'] = String(MAX_HEADERS_BYTES);
+  const require = createRequire(import.meta.url);
+  try {
+    const module: unknown = require('uWebSockets.js');
+    // A CommonJS module around a native binding; there is nothing to check its shape against.
+    return module as UwsModule;
+  } catch (cause) {
+    throw new NativeModuleError(
+      'The HTTP server module uWebSockets.js does not load on this machine',
+      {
+        cause,
+        hint: 'It is prebuilt for glibc Linux, macOS and Windows: glibc 2.27 or later with Node.js 20, glibc 2.38 or later with Node.js 22 and 24.',
+      },
+    );
+  }
+}
