@@ -6,6 +6,7 @@ import type { Labels } from '../store/labels.ts';
 import { sameLabels } from '../store/labels.ts';
 import type { ColumnName } from '../store/rocks.ts';
 import type { Candidate } from './apply.ts';
+import type { StagedMutation } from './mutation-flush.ts';
 import type { WriteSink } from './types.ts';
 import { metaWireBytes } from './wire-size.ts';
 
@@ -54,12 +55,13 @@ export interface KnownMeta {
 export class CommitGroup {
   readonly entries: Map<Entry, EntryGroup> = new Map();
   readonly rows: StagedRows[] = [];
+  readonly mutations: StagedMutation[] = [];
   recordCount = 0;
   /** Bytes of payloads and chunks in this group. */
   payloadBytes = 0;
 
   get isEmpty(): boolean {
-    return this.recordCount === 0 && this.rows.length === 0;
+    return this.recordCount === 0 && this.rows.length === 0 && this.mutations.length === 0;
   }
 
   add(entry: Entry, record: StagedRecord): void {

@@ -2,6 +2,7 @@
 import type { Entry } from '../catalog/model.ts';
 import type { MillraceError } from '../errors/errors.ts';
 import type { Labels } from '../store/labels.ts';
+import type { RocksDatabase } from '../store/rocks.ts';
 
 /** Told exactly once per staged write, after the commit that contains it (or its refusal). */
 export interface WriteSink {
@@ -51,4 +52,29 @@ export interface Ingest {
     sink: WriteSink,
     tag: number,
   ): void;
+}
+
+/** Told after every commit, before the writers are acknowledged. */
+export interface CommitListener {
+  /** @param buckets ids of the buckets that received records. */
+  onCommitted(headSequence: number, buckets: ReadonlySet<number>): void;
+}
+
+/** Where committed blocks go besides the store. */
+export interface BlockPublisher {
+  append(sequence: number, bucketId: number, bytes: Uint8Array): void;
+  /** The block's bytes changed in the store: readers have to fetch it from there. */
+  invalidate(sequence: number): void;
+  publish(): void;
+}
+
+export interface GroupCommitOptions {
+  readonly db: RocksDatabase;
+  readonly publisher: BlockPublisher;
+  /** fsync every group before it is acknowledged. */
+  readonly sync: boolean;
+  readonly nextSequence: number;
+  readonly nextUploadId: number;
+  /** Bytes that may still be written to the data folder's file system; undefined while unknown. */
+  readonly freeBytes: () => number | undefined;
 }

@@ -101,6 +101,16 @@ export class RingWriter {
     this.#slots[slot + SLOT.bucketId / 4] = bucketId;
   }
 
+  /**
+   * Marks a block as only in the store, because its records changed there. A reader that is copying it this moment still
+   * gets the old bytes, as one that came a moment earlier did.
+   */
+  invalidate(sequence: number): void {
+    if (sequence < this.#tail || sequence >= this.#next) return;
+    const slot = ((sequence % SLOT_COUNT) * SLOT.bytes) / 4;
+    Atomics.store(this.#slots, slot + SLOT.offset / 4, NOT_IN_RING);
+  }
+
   /** Makes all appended blocks visible and wakes waiting readers. */
   publish(): void {
     // Release: all plain stores above happen before this one for whoever loads `head`.

@@ -12,6 +12,7 @@ import {
   BLOCK,
   BLOCK_KIND_LARGE,
   BLOCK_KIND_RECORDS,
+  BLOCK_KIND_UPDATES,
   BLOCK_ROW,
   BLOCK_VERSION,
   LARGE_REFERENCE_BYTES,
@@ -110,7 +111,28 @@ export function encodeBlock(
   identity: BlockIdentity,
   records: readonly BlockRecord[],
 ): number {
-  let at = writeTables(out, identity, BLOCK_KIND_RECORDS, records);
+  return encodeInline(out, identity, BLOCK_KIND_RECORDS, records);
+}
+
+/**
+ * Writes a block of label updates: per record all labels after the update as meta, and as payload the names that
+ * disappeared, encoded with `encodeMeta('', [name, '', …])`. In order of the updates; a timestamp may occur twice.
+ */
+export function encodeUpdateBlock(
+  out: Buffer,
+  identity: BlockIdentity,
+  records: readonly BlockRecord[],
+): number {
+  return encodeInline(out, identity, BLOCK_KIND_UPDATES, records);
+}
+
+function encodeInline(
+  out: Buffer,
+  identity: BlockIdentity,
+  kind: number,
+  records: readonly BlockRecord[],
+): number {
+  let at = writeTables(out, identity, kind, records);
   const payloadStart = at;
   for (const record of records) {
     at += record.source.copy(out, at, record.offset, record.offset + record.length);

@@ -1,0 +1,254 @@
+/** The part of a flush that writes new records and catalogue rows: plan, one write, make visible, acknowledge. */
+import type { Entry } from '../catalog/model.ts';
+import { encodeExtent, encodeStats } from '../catalog/rows.ts';
+import { ApiError, MillraceError, UnavailableError } from '../errors/errors.ts';
+import { COLUMN_BLOCKS, COLUMN_INDEX, COLUMN_META, META } from '../store/format.ts';
+import { blockKey, indexKey, metaKey, metaKey64 } from '../store/keys.ts';
+import type { WriteBatch } from '../store/rocks.ts';
+import { encodeRun } from '../store/run-index.ts';
+import { parentEntryNames } from '../wire/names.ts';
+import type { Plan } from './apply.ts';
+import { apply } from './apply.ts';
+import { BlockArena } from './block-arena.ts';
+import type { CommitStats } from './commit-stats.ts';
+import { observeCommit } from './commit-stats.ts';
+import { encodeEntryRows } from './entry-rows.ts';
+import { RunTail, StoredEntryView } from './entry-view.ts';
+import type { CommitGroup, EntryGroup } from './staging.ts';
+import type { GroupCommitOptions } from './types.ts';
+import { ChunkedUpload } from './upload.ts';
+
+/** What one entry's share of a group will change, once the write succeeded. */
+interface PlannedEntry {
+  readonly group: EntryGroup;
+  readonly plan: Plan;
+  readonly firstBlock: number;
+}
+
+/** What a successful flush made true. */
+export interface RecordOutcome {
+  /** Ids of the buckets that received records. */
+  readonly buckets: ReadonlySet<number>;
+  readonly nextSequence: number;
+  /** Tells all writers; call it after everything else has learned of the commit. */
+  readonly acknowledge: () => void;
+}
+
+export class RecordFlush {
+  readonly #options: GroupCommitOptions;
+  readonly #batch: WriteBatch;
+  readonly #stats: CommitStats;
+  readonly #arena: BlockArena = new BlockArena();
+  readonly #tails: WeakMap<Entry, RunTail> = new WeakMap();
+  #nextSequence = 0;
+
+  constructor(options: GroupCommitOptions, batch: WriteBatch, stats: CommitStats) {
+    this.#options = options;
+    this.#batch = batch;
+    this.#stats = stats;
+  }
+
+  /** What is remembered of the entry's newest runs is void: they were changed. */
+  forget(entry: Entry): void {
+    this.#tails.delete(entry);
+  }
+
+  /**
+   * Writes a group. Never throws: when the write fails, every writer is told and nothing has changed.
+   * @param firstSequence sequence of the first block.
+   */
+  flush(group: CommitGroup, firstSequence: number): RecordOutcome | undefined {
+    this.#nextSequence = firstSequence;
+    const startMs = performance.now();
+    let planned: PlannedEntry[];
+    try {
+      this.#checkSpace(group);
+      planned = this.#plan(group);
+      this.#fill(group, planned);
+      this.#batch.commit(this.#options.sync);
+    } catch (error) {
+      this.#batch.clear();
+      this.#fail(group, error);
+      return undefined;
+    }
+    const buckets = this.#makeVisible(planned);
+    observeCommit(this.#stats, group, performance.now() - startMs);
+    return {
+      buckets,
+      nextSequence: this.#nextSequence,
+      acknowledge: () => this.#acknowledge(group, planned),
+    };
+  }
+
+  /** Contract http-api §4.4: free disk space below the content is 507, before anything is written. */
+  #checkSpace(group: CommitGroup): void {
+    const free = this.#options.freeBytes();
+    if (free === undefined || group.payloadBytes <= free) return;
+    throw new ApiError(
+      507,
+      `Not enough free disk space in the data folder to write a record of ${group.payloadBytes} bytes: only ${free} bytes available`,
+      { hint: 'Free space on the file system of RS_DATA_PATH; writing goes on by itself.' },
+    );
+  }
+
+  #plan(group: CommitGroup): PlannedEntry[] {
+    const planned: PlannedEntry[] = [];
+    let sequence = this.#nextSequence;
+    for (const entryGroup of group.entries.values()) {
+      const { entry } = entryGroup;
+      if (refusal(entry) !== null) continue;
+      const view = new StoredEntryView(this.#options.db, entry, this.#tailOf(entry));
+      const { max_block_size: maxBytes, max_block_records: maxRecords } = entry.bucket.settings;
+      const plan = apply(view, entryGroup.records, sequence, { maxBytes, maxRecords });
+      planned.push({ group: entryGroup, plan, firstBlock: sequence });
+      sequence += plan.blocks.length;
+    }
+    return planned;
+  }
+
+  #fill(group: CommitGroup, planned: readonly PlannedEntry[]): void {
+    const batch = this.#batch;
+    this.#arena.begin(group.payloadBytes);
+    for (const { rows } of group.rows) {
+      for (const { column, key, value } of rows) {
+        if (value === null) batch.del(column, key);
+        else batch.put(column, key, value);
+      }
+    }
+    const ordinals = new Map<number, number>();
+    for (const { group: entryGroup, plan, firstBlock } of planned) {
+      if (plan.acceptedCount === 0) continue;
+      const { entry } = entryGroup;
+      const { bucket } = entry;
+      let ordinal = ordinals.get(bucket.id) ?? bucket.recordsWritten;
+      for (const [at, block] of plan.blocks.entries()) {
+        const records = block.records.flatMap((index) => entryGroup.records[index] ?? []);
+        const identity = {
+          sequence: firstBlock + at,
+          bucketId: bucket.id,
+          entryId: entry.id,
+          bucketOrdinal: ordinal,
+        };
+        batch.put(
+          COLUMN_BLOCKS,
+          blockKey(identity.sequence),
+          this.#arena.encode(identity, records),
+        );
+        ordinal += records.length;
+      }
+      ordinals.set(bucket.id, ordinal);
+      plan.stats.bucketOrdinal = ordinal;
+      this.#fillEntryRows(entryGroup, plan);
+    }
+  }
+
+  #fillEntryRows({ entry, records }: EntryGroup, plan: Plan): void {
+    const batch = this.#batch;
+    for (const { run } of plan.runs) {
+      batch.put(COLUMN_INDEX, indexKey(entry.id, run.firstTs), encodeRun(run));
+    }
+    for (const extent of plan.extents) {
+      const key = metaKey64(META.extent, entry.id, extent.startTs);
+      batch.put(COLUMN_META, key, encodeExtent(extent));
+    }
+    batch.put(COLUMN_META, metaKey(META.entryStats, entry.id), encodeStats(plan.stats));
+    if (!entry.isDurable) {
+      for (const row of encodeEntryRows(entry)) batch.put(row.column, row.key, row.value);
+    }
+    for (const [index, { upload }] of records.entries()) {
+      // From this commit on the chunks belong to the record; the marker would have them removed at the next start.
+      if (upload !== undefined && plan.accepted[index] === 1) {
+        batch.del(COLUMN_META, ChunkedUpload.markerKey(upload.id));
+      }
+    }
+  }
+
+  /** After the write: memory and ring learn what is true now. */
+  #makeVisible(planned: readonly PlannedEntry[]): Set<number> {
+    const buckets = new Set<number>();
+    for (const { group: entryGroup, plan } of planned) {
+      if (plan.acceptedCount === 0) continue;
+      const { entry } = entryGroup;
+      const { latestTs, recordCount } = entry.stats;
+      this.#tailOf(entry).merge(plan.runs, latestTs, recordCount === 0);
+      entry.stats = plan.stats;
+      entry.bucket.recordsWritten = Math.max(entry.bucket.recordsWritten, plan.stats.bucketOrdinal);
+      markDurable(entry);
+      buckets.add(entry.bucket.id);
+      this.#stats.recordsStored += plan.acceptedCount;
+      this.#nextSequence += plan.blocks.length;
+    }
+    if (buckets.size > 0) {
+      const { publisher } = this.#options;
+      this.#arena.forEachBlock((sequence, bucketId, bytes) => {
+        publisher.append(sequence, bucketId, bytes);
+      });
+      publisher.publish();
+    }
+    return buckets;
+  }
+
+  #acknowledge(group: CommitGroup, planned: readonly PlannedEntry[]): void {
+    for (const { done } of group.rows) done(null);
+    for (const { group: entryGroup, plan } of planned) {
+      for (const [index, record] of entryGroup.records.entries()) {
+        const isAccepted = plan.accepted[index] === 1;
+        record.sink.onWritten(record.tag, isAccepted ? null : alreadyExists(record.ts));
+        if (!isAccepted) this.#stats.recordsRefused++;
+      }
+    }
+    if (planned.length === group.entries.size) return;
+    for (const { entry, records } of group.entries.values()) {
+      const error = refusal(entry);
+      if (error === null) continue;
+      for (const record of records) record.sink.onWritten(record.tag, error);
+    }
+  }
+
+  #fail(group: CommitGroup, cause: unknown): void {
+    const error =
+      cause instanceof MillraceError
+        ? cause
+        : new UnavailableError('The record could not be stored', { cause });
+    this.#stats.commitFailures++;
+    this.#stats.lastFailure = cause instanceof Error ? cause.message : String(cause);
+    for (const { records } of group.entries.values()) {
+      for (const record of records) record.sink.onWritten(record.tag, error);
+    }
+    for (const { done } of group.rows) done(error);
+  }
+
+  #tailOf(entry: Entry): RunTail {
+    let tail = this.#tails.get(entry);
+    if (tail === undefined) {
+      tail = new RunTail();
+      this.#tails.set(entry, tail);
+    }
+    return tail;
+  }
+}
+
+/** Why records staged for this entry must not be written any more, or null. */
+function refusal({ bucket, name, status }: Entry): ApiError | null {
+  if (bucket.status === 'DELETING') {
+    return new ApiError(409, `Bucket '${bucket.name}' is being deleted`);
+  }
+  if (status === 'DELETING') {
+    return new ApiError(409, `Entry '${name}' in bucket '${bucket.name}' is being deleted`);
+  }
+  return null;
+}
+
+function alreadyExists(ts: bigint): ApiError {
+  return new ApiError(409, `A record with timestamp ${ts} already exists`);
+}
+
+/** The entry and the parents that its row set created are readable from now on. */
+function markDurable(entry: Entry): void {
+  if (entry.isDurable) return;
+  entry.isDurable = true;
+  for (const parent of parentEntryNames(entry.name)) {
+    const found = entry.bucket.entries.get(parent);
+    if (found !== undefined) found.isDurable = true;
+  }
+}
