@@ -1,0 +1,43 @@
+/** Bucket settings in request bodies (http-api §4.1). */
+import type { BucketSettings, QuotaType } from '../catalog/model.ts';
+import type { FrontConfig } from './deps.ts';
+import { countMember, invalidJson, parseJsonObject, stringMember } from './json-members.ts';
+
+const QUOTA_TYPES: ReadonlyMap<string, QuotaType> = new Map([
+  ['NONE', 'NONE'],
+  ['FIFO', 'FIFO'],
+  ['HARD', 'HARD'],
+]);
+
+/** What a bucket gets that is created without settings. */
+export function defaultBucketSettings(config: FrontConfig): BucketSettings {
+  return {
+    quota_type: QUOTA_TYPES.get(config.defaultQuotaType) ?? 'NONE',
+    quota_size: config.defaultQuotaSizeBytes,
+    max_block_size: config.defaultMaxBlockSizeBytes,
+    max_block_records: config.defaultMaxBlockRecords,
+  };
+}
+
+/**
+ * @param text may be empty: all members are optional.
+ * @param base for members that are absent or null.
+ * @throws ApiError 422 `Invalid JSON: …`.
+ */
+export function parseBucketSettings(text: string, base: BucketSettings): BucketSettings {
+  if (text.trim() === '') return base;
+  const object = parseJsonObject(text);
+  const typeText = stringMember(object, 'quota_type');
+  const quotaType = typeText === undefined ? base.quota_type : QUOTA_TYPES.get(typeText);
+  if (quotaType === undefined) {
+    throw invalidJson(
+      `unknown variant \`${typeText}\`, expected one of \`NONE\`, \`FIFO\`, \`HARD\``,
+    );
+  }
+  return {
+    quota_type: quotaType,
+    quota_size: countMember(object, 'quota_size') ?? base.quota_size,
+    max_block_size: countMember(object, 'max_block_size') ?? base.max_block_size,
+    max_block_records: countMember(object, 'max_block_records') ?? base.max_block_records,
+  };
+}

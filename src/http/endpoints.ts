@@ -1,0 +1,94 @@
+/** Which handler serves which method of which target, and what the methods of a target are called in `allow`. */
+import type { Handler } from './front.ts';
+import { readBatch, writeBatch } from './handlers/batch.ts';
+import { createBucket, readBucket, removeBucket } from './handlers/buckets.ts';
+import { readRecord, writeRecord } from './handlers/entries.ts';
+import { readMulti, writeMulti } from './handlers/io.ts';
+import { metricsPage } from './handlers/metrics.ts';
+import { createMultiQuery, createQuery, createQueryByParameters } from './handlers/queries.ts';
+import {
+  createReplication,
+  listReplications,
+  readReplication,
+  removeReplication,
+  setReplicationMode,
+  updateReplication,
+} from './handlers/replications.ts';
+import { info, list, me, probe } from './handlers/server.ts';
+import { groupIndex } from './request-metrics.ts';
+import type { RouteGroup } from './request-metrics.ts';
+import type { Target } from './router.ts';
+
+/** Lower case, as the library gives them. HEAD is served by `get`. */
+type Method = 'get' | 'post' | 'put' | 'patch' | 'delete';
+
+export interface Endpoint {
+  readonly handlers: ReadonlyMap<string, Handler>;
+  /** Value of `allow`. */
+  readonly allow: string;
+  /** Index of the route group, by method: reading and writing the same path are different things. */
+  readonly groupOf: (method: string) => number;
+}
+
+function endpoint(
+  handlers: Partial<Record<Method, Handler>>,
+  readGroup: RouteGroup,
+  writeGroup: RouteGroup = readGroup,
+): Endpoint {
+  const table = new Map<string, Handler>();
+  const allowed: string[] = [];
+  for (const [method, handler] of Object.entries(handlers)) {
+    table.set(method, handler);
+    allowed.push(method.toUpperCase());
+    if (method !== 'get') continue;
+    table.set('head', handler);
+    allowed.push('HEAD');
+  }
+  const reading = groupIndex(readGroup);
+  const writing = groupIndex(writeGroup);
+  return {
+    handlers: table,
+    allow: allowed.join(','),
+    groupOf: (method) => (method === 'post' ? writing : reading),
+  };
+}
+
+const UNSERVED = endpoint({}, 'other');
+
+/**
+ * Targets of the contract without handlers are known paths, so every method on them is 405. Targets that are not paths
+ * to something (`unknown`, `badPath`, `redirectToUi`) are answered by the dispatcher.
+ */
+export const ENDPOINTS: Readonly<Record<Target, Endpoint>> = {
+  alive: endpoint({ get: probe }, 'server'),
+  ready: endpoint({ get: probe }, 'server'),
+  info: endpoint({ get: info }, 'server'),
+  list: endpoint({ get: list }, 'server'),
+  me: endpoint({ get: me }, 'server'),
+  metrics: endpoint({ get: metricsPage }, 'metrics'),
+  bucket: endpoint({ get: readBucket, post: createBucket, delete: removeBucket }, 'bucket'),
+  bucketRename: UNSERVED,
+  entry: endpoint({ get: readRecord, post: writeRecord }, 'read', 'write'),
+  entryBatch: endpoint({ get: readBatch, post: writeBatch }, 'batch_read', 'batch_write'),
+  entryQuery: endpoint({ get: createQueryByParameters, post: createQuery }, 'query'),
+  entryRename: UNSERVED,
+  ioQuery: endpoint({ post: createMultiQuery }, 'query'),
+  ioRead: endpoint({ get: readMulti }, 'batch_read'),
+  ioWrite: endpoint({ post: writeMulti }, 'batch_write'),
+  ioUpdate: UNSERVED,
+  ioRemove: UNSERVED,
+  replications: endpoint({ get: listReplications }, 'replication'),
+  replication: endpoint(
+    {
+      get: readReplication,
+      post: createReplication,
+      put: updateReplication,
+      delete: removeReplication,
+    },
+    'replication',
+  ),
+  replicationMode: endpoint({ patch: setReplicationMode }, 'replication'),
+  redirectToUi: UNSERVED,
+  badPath: UNSERVED,
+  unknown: UNSERVED,
+};

@@ -1,0 +1,125 @@
+/** Batch protocol v1: `POST` and `GET|HEAD /b/:bucket/:entry/batch` (http-api-records §3.2, §4). */
+import type { Entry } from '../../catalog/model.ts';
+import { ApiError, MillraceError } from '../../errors/errors.ts';
+import type { ReadBatch } from '../../query/types.ts';
+import { BatchV1Parser, parseBatchV1Name } from '../../wire/batch-v1.ts';
+import { printableText } from '../../wire/header-text.ts';
+import { parseU64 } from '../../wire/numbers.ts';
+import { parseQueryString } from '../../wire/query-string.ts';
+import { requireRead, requireWrite } from '../auth.ts';
+import { BatchWrite } from '../batch-write.ts';
+import type { BatchRecord } from '../batch-write.ts';
+import { streamAnswer } from '../body-stream.ts';
+import type { Exchange } from '../exchange.ts';
+import { answerLater } from '../front.ts';
+import type { Front } from '../front.ts';
+import type { Route } from '../router.ts';
+import type { UwsRequest } from '../uws.ts';
+import { refuseWrite } from './entries.ts';
+import { authenticate } from './server.ts';
+
+export function writeBatch(front: Front, exchange: Exchange, req: UwsRequest, route: Route): void {
+  front.headers.scan(req);
+  let records: BatchRecord[];
+  try {
+    records = announcedRecords(front, route);
+    checkBatchLength(records, front.headers.length());
+  } catch (error) {
+    refuseWrite(front, exchange, error);
+    return;
+  }
+  const answer = (errors: ReadonlyMap<number, MillraceError>): string =>
+    errorLines(records, errors);
+  const write = new BatchWrite(exchange, front.intake, front.deps.ingest, records, answer);
+  write.receive(front.headers);
+}
+
+/** In ascending timestamp order, whatever the order of headers. @throws ApiError 401, 403, 422. */
+function announcedRecords(front: Front, route: Route): BatchRecord[] {
+  const { deps, headers } = front;
+  requireWrite(deps.auth.check(headers.authorization), route.name);
+  const parser = new BatchV1Parser();
+  const found = headers.batchV1Records();
+  if (found.length === 0) return [];
+  const target = entryOrError(front, route.name, route.entryName);
+  const records: BatchRecord[] = [];
+  for (let i = 0; i + 1 < found.length; i += 2) {
+    const ts = parseBatchV1Name(found[i] ?? '');
+    records.push({ target, ts, ...parser.parse(found[i + 1] ?? '') });
+  }
+  records.sort((a, b) => (a.ts < b.ts ? -1 : a.ts > b.ts ? 1 : 0));
+  // The same header repeated: the first one counts (sorting is stable).
+  return records.filter((record, i) => records[i - 1]?.ts !== record.ts);
+}
+
+/** What is wrong with bucket or entry is told per record: the request as a whole succeeds. */
+export function entryOrError(
+  front: Front,
+  bucketName: string,
+  entryName: string,
+): Entry | MillraceError {
+  try {
+    return front.deps.catalog.entryForWrite(bucketName, entryName);
+  } catch (error) {
+    if (error instanceof MillraceError) return error;
+    throw error;
+  }
+}
+
+/** @throws ApiError 422. @param lengthBytes of the whole body, undefined when it is not announced. */
+export function checkBatchLength(
+  records: readonly BatchRecord[],
+  lengthBytes: number | undefined,
+): void {
+  if (lengthBytes === undefined) return;
+  let sum = 0;
+  for (const record of records) sum += record.lengthBytes;
+  if (sum !== lengthBytes) {
+    throw new ApiError(
+      422,
+      'content-length header does not match the sum of the content-lengths in the headers',
+    );
+  }
+}
+
+function errorLines(
+  records: readonly BatchRecord[],
+  errors: ReadonlyMap<number, MillraceError>,
+): string {
+  const lines: string[] = [];
+  for (const [index, record] of records.entries()) {
+    const error = errors.get(index);
+    if (error !== undefined) lines.push(`x-reduct-error-${record.ts}: ${recordErrorText(error)}`);
+  }
+  return lines.join('\r\n');
+}
+
+/** `<status>,<text>`; sources fail on anything that is not visible ASCII (replication §5.3). */
+export function recordErrorText(error: MillraceError): string {
+  return printableText(`${error.status},${error.message}`);
+}
+
+export function readBatch(front: Front, exchange: Exchange, req: UwsRequest, route: Route): void {
+  requireRead(authenticate(front, req), route.name);
+  const q = parseQueryString(req.getQuery() ?? '').get('q');
+  if (q === undefined) throw new ApiError(422, "'q' parameter is required for batched reads");
+  const queryId = parseU64(q);
+  if (queryId === undefined) throw new ApiError(422, "'query' must be a number");
+  const { catalog, queries } = front.deps;
+  const bucket = catalog.bucket(route.name);
+  const entry = catalog.entry(route.name, route.entryName);
+  const batch = queries.readBatch(bucket, entry, queryId, !exchange.isHead);
+  answerLater(exchange, batch, (found) => answerBatch(front, exchange, found));
+}
+
+/** The answer of both protocols; undefined is the end of the query. */
+export function answerBatch(front: Front, exchange: Exchange, batch: ReadBatch | undefined): void {
+  if (batch === undefined) {
+    exchange.refuse(204, 'No content');
+    return;
+  }
+  const lines =
+    `content-type: application/octet-stream\r\nx-reduct-last: ${batch.last}\r\n` +
+    batch.headerLines;
+  streamAnswer(exchange, front.deps.records, lines, batch.body, batch.bodyBytes);
+}

@@ -1,0 +1,58 @@
+/** `/b/:bucket` (http-api §4.2). */
+import { ApiError } from '../../errors/errors.ts';
+import { requireFull, requireRead } from '../auth.ts';
+import { bucketDocumentJson } from '../bucket-figures.ts';
+import { defaultBucketSettings, parseBucketSettings } from '../bucket-settings.ts';
+import type { Exchange } from '../exchange.ts';
+import { answerLater } from '../front.ts';
+import type { Front } from '../front.ts';
+import { invalidJson } from '../json-members.ts';
+import type { Route } from '../router.ts';
+import { MAX_SETTINGS_BYTES, TextBody } from '../text-body.ts';
+import type { UwsRequest } from '../uws.ts';
+import { authenticate } from './server.ts';
+
+/** The document is read before the token is looked at (http-api §1.4). */
+export function createBucket(
+  front: Front,
+  exchange: Exchange,
+  req: UwsRequest,
+  { name }: Route,
+): void {
+  front.headers.scan(req);
+  const { authorization } = front.headers;
+  const options = {
+    maxBytes: MAX_SETTINGS_BYTES,
+    tooLarge: new ApiError(413, 'length limit exceeded'),
+    notText: invalidJson('invalid unicode code point'),
+  };
+  const body = new TextBody(exchange, front.intake, options, (text) => {
+    const { auth, catalog, config } = front.deps;
+    const settings = parseBucketSettings(text, defaultBucketSettings(config));
+    requireFull(auth.check(authorization));
+    answerLater(exchange, catalog.createBucket(name, settings), () => exchange.ok());
+  });
+  body.receive(front.headers);
+}
+
+/** HEAD needs a valid token only, GET needs read access. */
+export function readBucket(
+  front: Front,
+  exchange: Exchange,
+  req: UwsRequest,
+  { name }: Route,
+): void {
+  const identity = authenticate(front, req);
+  if (!exchange.isHead) requireRead(identity, name);
+  exchange.json(bucketDocumentJson(front.deps.catalog.bucket(name)));
+}
+
+export function removeBucket(
+  front: Front,
+  exchange: Exchange,
+  req: UwsRequest,
+  { name }: Route,
+): void {
+  requireFull(authenticate(front, req));
+  answerLater(exchange, front.deps.catalog.removeBucket(name), () => exchange.ok());
+}

@@ -1,0 +1,88 @@
+/** `/replications` (replication §1). The token is checked before the body is read: no client depends on the other order. */
+import { ApiError } from '../../errors/errors.ts';
+import { parseQueryString } from '../../wire/query-string.ts';
+import { requireFull } from '../auth.ts';
+import type { Exchange } from '../exchange.ts';
+import { answerLater } from '../front.ts';
+import type { Front } from '../front.ts';
+import type { Route } from '../router.ts';
+import { MAX_SETTINGS_BYTES, TextBody } from '../text-body.ts';
+import type { UwsRequest } from '../uws.ts';
+import { authenticate } from './server.ts';
+
+function isExtended(req: UwsRequest): boolean {
+  return parseQueryString(req.getQuery() ?? '').get('ext') === '1';
+}
+
+export function listReplications(front: Front, exchange: Exchange, req: UwsRequest): void {
+  requireFull(authenticate(front, req));
+  const answer = front.deps.replications.list(isExtended(req));
+  answerLater(exchange, answer, (text) => exchange.json(text));
+}
+
+export function readReplication(
+  front: Front,
+  exchange: Exchange,
+  req: UwsRequest,
+  { name }: Route,
+): void {
+  requireFull(authenticate(front, req));
+  const answer = front.deps.replications.detail(name, isExtended(req));
+  answerLater(exchange, answer, (text) => exchange.json(text));
+}
+
+export function createReplication(
+  front: Front,
+  exchange: Exchange,
+  req: UwsRequest,
+  { name }: Route,
+): void {
+  change(front, exchange, req, (text) => front.deps.replications.create(name, text));
+}
+
+export function updateReplication(
+  front: Front,
+  exchange: Exchange,
+  req: UwsRequest,
+  { name }: Route,
+): void {
+  change(front, exchange, req, (text) => front.deps.replications.update(name, text));
+}
+
+export function setReplicationMode(
+  front: Front,
+  exchange: Exchange,
+  req: UwsRequest,
+  { name }: Route,
+): void {
+  change(front, exchange, req, (text) => front.deps.replications.setMode(name, text));
+}
+
+export function removeReplication(
+  front: Front,
+  exchange: Exchange,
+  req: UwsRequest,
+  { name }: Route,
+): void {
+  requireFull(authenticate(front, req));
+  answerLater(exchange, front.deps.replications.remove(name), () => exchange.ok());
+}
+
+function change(
+  front: Front,
+  exchange: Exchange,
+  req: UwsRequest,
+  apply: (text: string) => Promise<void>,
+): void {
+  front.headers.scan(req);
+  requireFull(front.deps.auth.check(front.headers.authorization));
+  const options = {
+    maxBytes: MAX_SETTINGS_BYTES,
+    tooLarge: new ApiError(422, 'Invalid body'),
+    notText: new ApiError(422, 'Invalid body'),
+  };
+  const body = new TextBody(exchange, front.intake, options, (text) => {
+    answerLater(exchange, apply(text), () => exchange.ok());
+  });
+  body.receive(front.headers);
+}

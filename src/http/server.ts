@@ -1,0 +1,160 @@
+/** The HTTP front: one handler for every request, its dispatch, and the life of the listener. */
+import { CorsPolicy } from './cors.ts';
+import type { FrontDeps } from './deps.ts';
+import { ENDPOINTS } from './endpoints.ts';
+import { Exchange, ExchangeContext } from './exchange.ts';
+import type { Front } from './front.ts';
+import { ProgressSweep } from './progress-sweep.ts';
+import { RequestHeaders } from './request-headers.ts';
+import { RequestMetrics } from './request-metrics.ts';
+import type { RouteGroupCounts } from './request-metrics.ts';
+import { Router } from './router.ts';
+import type { Route } from './router.ts';
+import { UploadBudget } from './upload-budget.ts';
+import type { UploadBudgetFigures } from './upload-budget.ts';
+import { loadUws } from './uws.ts';
+import type { UwsApp, UwsListenSocket, UwsModule, UwsRequest, UwsResponse } from './uws.ts';
+
+const STARTING_TEXT = 'The server is starting up, please try again later';
+const STOPPING_TEXT = 'The server is shutting down, please try again later';
+
+export interface FrontFigures {
+  readonly requests: readonly RouteGroupCounts[];
+  readonly requestsInFlight: number;
+  readonly uploads: UploadBudgetFigures;
+}
+
+export class FrontServer {
+  readonly #uws: UwsModule;
+  readonly #app: UwsApp;
+  readonly #front: Front;
+  readonly #router: Router;
+  readonly #metrics = new RequestMetrics();
+  readonly #budget: UploadBudget;
+  readonly #sweep: ProgressSweep;
+  readonly #uiPath: string;
+  #socket: UwsListenSocket | undefined;
+  #isStopping = false;
+
+  /** @throws NativeModuleError when uWebSockets.js does not load. */
+  constructor(deps: FrontDeps) {
+    const { config, logger } = deps;
+    this.#uws = loadUws();
+    this.#router = new Router(config.apiBasePath);
+    this.#uiPath = `${config.apiBasePath}ui/`;
+    this.#budget = new UploadBudget(config.uploadMemoryBytes);
+    this.#sweep = new ProgressSweep(config.operationTimeoutMs);
+    this.#front = {
+      deps,
+      context: new ExchangeContext(this.#metrics, logger, new CorsPolicy(config.corsAllowOrigins)),
+      intake: { budget: this.#budget, sweep: this.#sweep },
+      headers: new RequestHeaders(),
+      startMs: performance.now(),
+    };
+    this.#app = this.#uws.App().any('/*', (res, req) => this.#dispatch(res, req));
+  }
+
+  /**
+   * @param port 0 for a free one.
+   * @returns the port listened on. Rejects when the address cannot be used.
+   */
+  listen(host: string, port: number): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#app.listen(host, port, (socket) => {
+        if (socket === false) {
+          reject(new Error(`Cannot listen on ${host}:${port}`));
+          return;
+        }
+        this.#socket = socket;
+        resolve(this.#uws.us_socket_local_port(socket));
+      });
+    });
+  }
+
+  /**
+   * Stops accepting, waits for requests in flight, closes all connections. Requests that come meanwhile on open
+   * connections get 503. Safe to call again.
+   * @param timeoutMs longest wait; what is not answered by then loses its connection.
+   */
+  async close(timeoutMs: number): Promise<void> {
+    this.#isStopping = true;
+    if (this.#socket !== undefined) this.#uws.us_listen_socket_close(this.#socket);
+    this.#socket = undefined;
+    const { context } = this.#front;
+    if (context.inFlight > 0) {
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, timeoutMs);
+        context.onIdle = () => {
+          clearTimeout(timer);
+          resolve();
+        };
+      });
+    }
+    context.onIdle = undefined;
+    this.#app.close();
+    this.#sweep.stop();
+  }
+
+  /** For the metrics module, at any time. */
+  figures(): FrontFigures {
+    return {
+      requests: this.#metrics.snapshot(),
+      requestsInFlight: this.#front.context.inFlight,
+      uploads: this.#budget.figures(),
+    };
+  }
+
+  #dispatch(res: UwsResponse, req: UwsRequest): void {
+    const front = this.#front;
+    const method = req.getMethod();
+    const route = this.#router.resolve(req.getUrl());
+    const endpoint = ENDPOINTS[route.target];
+    const { context } = front;
+    const origin = context.cors.needsOrigin ? req.getHeader('origin') : '';
+    const group = endpoint.groupOf(method);
+    const exchange = new Exchange(context, res, method === 'head', group, origin);
+    const handler = endpoint.handlers.get(method);
+    if (handler === undefined || this.#isStopping || !this.#isOpenFor(route)) {
+      this.#answerWithoutHandler(exchange, method, route);
+      return;
+    }
+    try {
+      handler(front, exchange, req, route);
+    } catch (error) {
+      exchange.fail(error);
+    }
+  }
+
+  #isOpenFor(route: Route): boolean {
+    return this.#front.deps.isReady() || route.target === 'alive';
+  }
+
+  #answerWithoutHandler(exchange: Exchange, method: string, route: Route): void {
+    if (method === 'options') {
+      exchange.preflight();
+    } else if (this.#isStopping) {
+      exchange.refuse(503, STOPPING_TEXT, true);
+    } else if (!this.#isOpenFor(route)) {
+      exchange.refuse(503, STARTING_TEXT);
+    } else {
+      this.#answerUnserved(exchange, method, route);
+    }
+  }
+
+  /** http-api §1.1: redirects, unknown paths, wrong methods. */
+  #answerUnserved(exchange: Exchange, method: string, route: Route): void {
+    const isRead = method === 'get' || method === 'head';
+    if (route.target === 'badPath') {
+      exchange.text(400, route.text);
+    } else if (route.target === 'redirectToUi' && isRead) {
+      exchange.answer(302, `location: ${this.#uiPath}`, '');
+    } else if (route.target === 'unknown' || route.target === 'redirectToUi') {
+      if (isRead) exchange.refuse(404, 'Not found');
+      else exchange.answer(405, 'allow: GET,HEAD', '');
+    } else if (route.target === 'entry' && method === 'put') {
+      exchange.refuse(404, 'Not found');
+    } else {
+      exchange.answer(405, `allow: ${ENDPOINTS[route.target].allow}`, '');
+    }
+  }
+}
