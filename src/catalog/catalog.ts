@@ -100,6 +100,7 @@ export class Catalog implements CatalogPort {
       status: 'READY',
       entries: new Map(),
       recordsWritten: 0,
+      sizeBytes: 0,
     };
     this.#header = { ...this.#header, nextBucketId: bucket.id + 1 };
     this.#reserved.add(name);

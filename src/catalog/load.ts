@@ -111,6 +111,7 @@ function loadBuckets(db: RocksDatabase): Map<number, Bucket> {
       status: row.status,
       entries: new Map(),
       recordsWritten: row.recordsWritten,
+      sizeBytes: 0,
     });
   });
   return buckets;
@@ -141,6 +142,7 @@ function loadEntries(db: RocksDatabase, buckets: Map<number, Bucket>): Map<numbe
     if (entry === undefined) return;
     entry.stats = decodeStats(value);
     const { bucket } = entry;
+    bucket.sizeBytes += entry.stats.sizeBytes;
     bucket.recordsWritten = Math.max(bucket.recordsWritten, entry.stats.bucketOrdinal);
   });
   return entries;

@@ -24,6 +24,8 @@ export interface Bucket {
   readonly entries: Map<string, Entry>;
   /** Records ever written to this bucket; the bucket ordinal of the next block. Never decreases. */
   recordsWritten: number;
+  /** Sum of the sizes of all entries. */
+  sizeBytes: number;
 }
 
 /**
@@ -50,6 +52,8 @@ export interface Run {
   readonly large: boolean;
   /** No other run lies in the same block. */
   readonly whole: boolean;
+  /** Contract size of its records; shared out by count when a run is split. */
+  readonly sizeBytes: number;
 }
 
 /** Exact figures of an entry; `sizeBytes` by the formula of http-api §4.3. */

@@ -69,19 +69,20 @@ export function apply(
   const accepted = new Uint8Array(candidates.length);
   const order = acceptNew(view, candidates, accepted);
   const blocks = cutBlocks(candidates, order);
-  const runs = planRuns(view, candidates, blocks, firstSequence);
-  const sizes = new SizeAccount(view, limits);
+  const account = new SizeAccount(view, limits);
+  const sizes = new Float64Array(candidates.length);
   for (let i = 0; i < candidates.length; i++) {
     const candidate = candidates[i];
-    if (accepted[i] === 1 && candidate !== undefined) sizes.add(candidate);
+    if (accepted[i] === 1 && candidate !== undefined) sizes[i] = account.add(candidate);
   }
+  const runs = planRuns(view, candidates, sizes, blocks, firstSequence);
   return {
     accepted,
     acceptedCount: order.length,
     blocks,
     runs,
-    extents: sizes.changedExtents(),
-    stats: sizes.stats(candidates, order),
+    extents: account.changedExtents(),
+    stats: account.stats(candidates, order),
   };
 }
 
@@ -172,6 +173,7 @@ function cutBlocks(candidates: readonly Candidate[], order: readonly number[]): 
 function planRuns(
   view: EntryView,
   candidates: readonly Candidate[],
+  sizes: Float64Array,
   blocks: readonly PlannedBlock[],
   firstSequence: number,
 ): PlannedRun[] {
@@ -186,7 +188,10 @@ function planRuns(
       let end = start + 1;
       while (end < times.length && (gapEnd === undefined || (times[end] ?? 0n) < gapEnd)) end++;
       const whole = start === 0 && end === times.length;
-      planned.put({ sequence, startIndex: start, large, whole }, times.subarray(start, end));
+      let sizeBytes = 0;
+      for (let i = start; i < end; i++) sizeBytes += sizes[block.records[i] ?? -1] ?? 0;
+      const place = { sequence, startIndex: start, large, whole, sizeBytes };
+      planned.put(place, times.subarray(start, end));
       start = end;
     }
   }
@@ -207,10 +212,7 @@ class RunOverlay {
     return [...this.#changed.values()];
   }
 
-  put(
-    place: Pick<Run, 'sequence' | 'startIndex' | 'large' | 'whole'>,
-    times: BigUint64Array,
-  ): void {
+  put(place: Omit<Run, 'firstTs' | 'lastTs' | 'count'>, times: BigUint64Array): void {
     const firstTs = times[0] ?? 0n;
     const lastTs = times[times.length - 1] ?? firstTs;
     this.#changed.set(firstTs, { run: { ...place, firstTs, lastTs, count: times.length }, times });
@@ -230,8 +232,11 @@ class RunOverlay {
       const cut = lowerBound(times, ts);
       const { sequence, startIndex, large } = run;
       const half = { sequence, large, whole: false };
-      this.put({ ...half, startIndex }, times.subarray(0, cut));
-      this.put({ ...half, startIndex: startIndex + cut }, times.subarray(cut));
+      const leftBytes = Math.floor((run.sizeBytes * cut) / run.count);
+      this.put({ ...half, startIndex, sizeBytes: leftBytes }, times.subarray(0, cut));
+      const rightBytes = run.sizeBytes - leftBytes;
+      const rightStart = startIndex + cut;
+      this.put({ ...half, startIndex: rightStart, sizeBytes: rightBytes }, times.subarray(cut));
       return times[cut];
     }
     return this.#nextStart(ts, isBehindAll);

@@ -14,8 +14,10 @@ import type { Labels } from '../store/labels.ts';
 import type { WriteBatch } from '../store/rocks.ts';
 import type { CommitStats } from './commit-stats.ts';
 import { newCommitStats } from './commit-stats.ts';
+import type { StagedMutation } from './mutation-flush.ts';
 import { flushMutations } from './mutation-flush.ts';
 import type { MutationSession } from './mutations.ts';
+import { admitByQuota } from './quota.ts';
 import { RecordFlush } from './record-flush.ts';
 import type { RowChange, StagedRecord } from './staging.ts';
 import { CommitGroup, MetaMemory } from './staging.ts';
@@ -186,11 +188,14 @@ export class GroupCommit implements Ingest {
     this.#group = new CommitGroup();
     this.#payloadsUsed = 0;
     if (group.recordCount > 0 || group.rows.length > 0) this.#flushRecords(group);
-    if (group.mutations.length > 0) this.#flushMutations(group);
+    if (group.mutations.length > 0) this.#flushMutations(group.mutations);
   }
 
   #flushRecords(group: CommitGroup): void {
+    const refusals = admitByQuota(group, (run) => this.#evict(run));
+    if (refusals.size > 0) group.drop(refusals);
     const outcome = this.#records.flush(group, this.#nextSequence);
+    for (const [record, error] of refusals) record.sink.onWritten(record.tag, error);
     if (outcome === undefined) return;
     const { buckets, nextSequence, acknowledge } = outcome;
     this.#nextSequence = nextSequence;
@@ -202,7 +207,16 @@ export class GroupCommit implements Ingest {
     for (const listener of this.#listeners) listener.onCommitted(this.#nextSequence, buckets);
   }
 
-  #flushMutations({ mutations }: CommitGroup): void {
+  #evict(run: (session: MutationSession) => void): boolean {
+    let isDone = false;
+    const done = (error: MillraceError | null): void => {
+      isDone = error === null;
+    };
+    this.#flushMutations([{ run, done }]);
+    return isDone;
+  }
+
+  #flushMutations(mutations: readonly StagedMutation[]): void {
     const { db, sync, publisher } = this.#options;
     const flushed = flushMutations(mutations, db, this.#batch, sync, this.#nextSequence);
     if (flushed === undefined) return;

@@ -2,16 +2,17 @@
  * Changes to records that exist: labels updated, records removed. Main thread only. One session collects the changes of
  * one commit; its look-ups see its own changes over the store, and nothing is true before the commit.
  */
-import type { Entry, EntryStats, Extent, Run } from '../catalog/model.ts';
-import { decodeExtent, encodeExtent, encodeStats } from '../catalog/rows.ts';
+import type { Entry, EntryStats, Run } from '../catalog/model.ts';
+import { encodeExtent, encodeStats } from '../catalog/rows.ts';
 import type { RecordMeta } from '../store/block.ts';
 import { BlockView, encodeMeta } from '../store/block.ts';
 import type { RecordChange } from '../store/block-rewrite.ts';
 import { liveRecords, rewriteBlock } from '../store/block-rewrite.ts';
-import { COLUMN_BLOCKS, COLUMN_INDEX, COLUMN_META, META } from '../store/format.ts';
+import { COLUMN_BLOCKS, COLUMN_INDEX, COLUMN_META, META, U64_MAX } from '../store/format.ts';
 import { blockKey, chunkKey, indexKey, metaKey, metaKey64 } from '../store/keys.ts';
 import type { RocksReader, WriteBatch } from '../store/rocks.ts';
 import { encodeRun, readBlock, runAtOrBefore, runsFrom } from '../store/run-index.ts';
+import { ExtentEdits } from './extent-edits.ts';
 import { metaWireBytes, placeWireBytes } from './wire-size.ts';
 
 /** A record where it lies. */
@@ -35,8 +36,7 @@ interface EntryEdit {
   readonly stats: EntryStats;
   /** By `firstTs`; null: the row is removed. */
   readonly runs: Map<bigint, Run | null>;
-  /** Extents other than the newest; null: removed. */
-  readonly extents: Map<bigint, Extent | null>;
+  readonly extents: ExtentEdits;
 }
 
 export class MutationSession {
@@ -94,6 +94,10 @@ export class MutationSession {
     const edit = this.#edit(entry);
     let removed = 0;
     for (const run of this.#runsIn(edit, fromTs, toTs)) {
+      if (this.#removeWholeRun(edit, run, fromTs, toTs)) {
+        removed += run.count;
+        continue;
+      }
       const block = this.#block(run.sequence);
       if (block === undefined) continue;
       const end = run.startIndex + run.count;
@@ -103,6 +107,22 @@ export class MutationSession {
       this.#removeRows(edit, run, block, from, to);
       removed += to - from;
     }
+    return removed;
+  }
+
+  /**
+   * Removes the oldest extent of an entry: what a FIFO quota gives up at a time. Blocks that go as a whole are not read,
+   * so this costs time in the number of blocks, not of bytes.
+   * @returns how many records there were.
+   */
+  removeOldestExtent(entry: Entry): number {
+    const edit = this.#edit(entry);
+    const oldest = edit.extents.oldest();
+    // Records without an extent: figures of a store that was repaired by hand. Everything counts as the oldest.
+    if (oldest === undefined) return this.removeRange(entry, 0n, U64_MAX + 1n);
+    const next = edit.extents.after(oldest.startTs);
+    const removed = this.removeRange(entry, 0n, next?.startTs ?? U64_MAX + 1n);
+    edit.extents.drop(oldest.startTs);
     return removed;
   }
 
@@ -124,7 +144,7 @@ export class MutationSession {
         if (run === null) batch.del(COLUMN_INDEX, key);
         else batch.put(COLUMN_INDEX, key, encodeRun(run));
       }
-      for (const [startTs, extent] of extents) {
+      for (const [startTs, extent] of extents.changes()) {
         const key = metaKey64(META.extent, entry.id, startTs);
         if (extent === null) batch.del(COLUMN_META, key);
         else batch.put(COLUMN_META, key, encodeExtent(extent));
@@ -137,6 +157,7 @@ export class MutationSession {
   publish(): Entry[] {
     const changed: Entry[] = [];
     for (const { entry, stats, runs } of this.#edits.values()) {
+      entry.bucket.sizeBytes += stats.sizeBytes - entry.stats.sizeBytes;
       entry.stats = stats;
       if (runs.size > 0) changed.push(entry);
     }
@@ -148,7 +169,8 @@ export class MutationSession {
     if (edit === undefined) {
       const { extent } = entry.stats;
       const stats = { ...entry.stats, extent: extent === undefined ? undefined : { ...extent } };
-      edit = { entry, stats, runs: new Map(), extents: new Map() };
+      const extents = new ExtentEdits(this.#reader, entry.id, stats);
+      edit = { entry, stats, runs: new Map(), extents };
       this.#edits.set(entry, edit);
     }
     return edit;
@@ -214,16 +236,33 @@ export class MutationSession {
     return runs;
   }
 
+  /**
+   * Removes a run that lies in [fromTs, toTs) and fills its block, without reading the block. Extents that lose all their
+   * records this way are removed by the caller.
+   * @returns false when it has to be done row by row.
+   */
+  #removeWholeRun(edit: EntryEdit, run: Run, fromTs: bigint, toTs: bigint): boolean {
+    if (!run.whole || run.large || run.firstTs < fromTs || run.lastTs >= toTs) return false;
+    edit.runs.set(run.firstTs, null);
+    this.#blocks.set(run.sequence, null);
+    takeOut(edit.stats, run.count, run.sizeBytes);
+    this.#findBounds(edit);
+    return true;
+  }
+
   /** Removes rows [from, to) of a run: index, block, sizes, oldest and latest. */
   #removeRows(edit: EntryEdit, run: Run, block: BlockView, from: number, to: number): void {
-    this.#account(edit, block, from, to);
     const end = run.startIndex + run.count;
+    const removedBytes = this.#account(edit, block, from, to);
+    const keptBytes = Math.max(0, run.sizeBytes - removedBytes);
+    const kept = run.count - (to - from);
     const part = (start: number, stop: number): Run => ({
       ...run,
       firstTs: block.ts(start),
       lastTs: block.ts(stop - 1),
       startIndex: start,
       count: stop - start,
+      sizeBytes: Math.floor((keptBytes * (stop - start)) / kept),
     });
     edit.runs.set(run.firstTs, from > run.startIndex ? part(run.startIndex, from) : null);
     if (to < end) {
@@ -258,83 +297,36 @@ export class MutationSession {
   /**
    * Takes rows out of size and extents. What the contract leaves free (http-api §4.3): the offset a record once had in its
    * extent is not kept, so the bytes that encoded it are taken as if it had been the first.
+   * @returns bytes taken out.
    */
-  #account(edit: EntryEdit, block: BlockView, from: number, to: number): void {
+  #account(edit: EntryEdit, block: BlockView, from: number, to: number): number {
     const { stats } = edit;
+    let removedBytes = 0;
     for (let index = from; index < to; index++) {
       const ts = block.ts(index);
       const length = block.length(index);
       const { contentType, labels } = block.metaOf(index);
-      stats.sizeBytes -=
-        length + placeWireBytes(ts, 0, length) + metaWireBytes(contentType, labels);
-      this.#shrinkExtent(edit, ts, length);
+      removedBytes += length + placeWireBytes(ts, 0, length) + metaWireBytes(contentType, labels);
+      edit.extents.shrink(ts, length);
     }
-    stats.recordCount -= to - from;
-    stats.sizeBytes = stats.recordCount === 0 ? 0 : Math.max(0, stats.sizeBytes);
-  }
-
-  #shrinkExtent(edit: EntryEdit, ts: bigint, length: number): void {
-    const { stats } = edit;
-    const newest = stats.extent;
-    if (newest !== undefined && ts >= newest.startTs) {
-      newest.contentBytes -= length;
-      newest.records--;
-      if (newest.records > 0) return;
-      stats.extentCount--;
-      const previous = this.#extentBefore(edit, newest.startTs);
-      stats.extent = previous;
-      if (previous !== undefined) edit.extents.set(previous.startTs, null);
-      return;
-    }
-    const extent = this.#extentBefore(edit, ts + 1n);
-    if (extent === undefined) return;
-    extent.contentBytes -= length;
-    extent.records--;
-    if (extent.records === 0) stats.extentCount--;
-    edit.extents.set(extent.startTs, extent.records > 0 ? extent : null);
-  }
-
-  /** A copy of the extent with the greatest start below `ts`, other than the newest. */
-  #extentBefore(edit: EntryEdit, ts: bigint): Extent | undefined {
-    let best: Extent | undefined;
-    for (const extent of edit.extents.values()) {
-      if (extent !== null && extent.startTs < ts && (best?.startTs ?? -1n) < extent.startTs) {
-        best = extent;
-      }
-    }
-    const iterator = this.#reader.iterate(COLUMN_META, {
-      gte: metaKey64(META.extent, edit.entry.id, 0n),
-      lt: metaKey64(META.extent, edit.entry.id, ts),
-      reverse: true,
-    });
-    try {
-      for (;;) {
-        const { rows } = iterator.next(1);
-        const [key, value] = rows;
-        if (key === undefined || value === undefined) break;
-        const stored = decodeExtent(key, value);
-        if (edit.extents.has(stored.startTs)) continue;
-        if (best === undefined || stored.startTs > best.startTs) best = stored;
-        break;
-      }
-    } finally {
-      iterator.close();
-    }
-    return best === undefined ? undefined : { ...best };
+    takeOut(stats, to - from, removedBytes);
+    return removedBytes;
   }
 
   /** Oldest and latest record after a removal. */
   #findBounds(edit: EntryEdit): void {
     const { stats } = edit;
     const first = this.#runFrom(edit, 0n);
-    const last = this.#runAtOrBefore(edit, 0xffff_ffff_ffff_ffffn);
+    const last = this.#runAtOrBefore(edit, U64_MAX);
     stats.oldestTs = first?.firstTs ?? 0n;
     stats.latestTs = last?.lastTs ?? 0n;
-    if (stats.recordCount === 0) {
-      stats.extent = undefined;
-      stats.extentCount = 0;
-    }
   }
+}
+
+/** Takes records out of an entry's figures. */
+function takeOut(stats: EntryStats, records: number, bytes: number): void {
+  stats.recordCount -= records;
+  stats.sizeBytes = stats.recordCount === 0 ? 0 : Math.max(0, stats.sizeBytes - bytes);
 }
 
 function namesOf(labels: readonly string[]): string[] {

@@ -171,6 +171,7 @@ export class RecordFlush {
       const { entry } = entryGroup;
       const { latestTs, recordCount } = entry.stats;
       this.#tailOf(entry).merge(plan.runs, latestTs, recordCount === 0);
+      entry.bucket.sizeBytes += plan.stats.sizeBytes - entry.stats.sizeBytes;
       entry.stats = plan.stats;
       entry.bucket.recordsWritten = Math.max(entry.bucket.recordsWritten, plan.stats.bucketOrdinal);
       markDurable(entry);

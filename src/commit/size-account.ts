@@ -24,12 +24,15 @@ export class SizeAccount {
     return [...this.#changed.values()];
   }
 
-  add(candidate: Candidate): void {
+  /** @returns the record's contract size. */
+  add(candidate: Candidate): number {
     const extent = this.#extentFor(candidate);
     const placeBytes = placeWireBytes(candidate.ts, extent.contentBytes, candidate.length);
     extent.contentBytes += candidate.length;
     extent.records++;
-    this.#sizeBytes += candidate.length + placeBytes + candidate.metaWireBytes;
+    const recordBytes = candidate.length + placeBytes + candidate.metaWireBytes;
+    this.#sizeBytes += recordBytes;
+    return recordBytes;
   }
 
   stats(candidates: readonly Candidate[], order: readonly number[]): EntryStats {

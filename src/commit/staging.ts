@@ -64,6 +64,14 @@ export class CommitGroup {
     return this.recordCount === 0 && this.rows.length === 0 && this.mutations.length === 0;
   }
 
+  /** Takes records out that will not be written. */
+  drop(refused: ReadonlyMap<StagedRecord, unknown>): void {
+    for (const { records } of this.entries.values()) {
+      const kept = records.filter((record) => !refused.has(record));
+      records.splice(0, records.length, ...kept);
+    }
+  }
+
   add(entry: Entry, record: StagedRecord): void {
     let group = this.entries.get(entry);
     if (group === undefined) {

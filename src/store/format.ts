@@ -35,7 +35,8 @@ export const BLOCK_SPACE_CHUNK = 0x02;
 export const BLOCK_KEY_BYTES = 9; // u16 partition, u8 space, u48 sequence
 export const CHUNK_KEY_BYTES = 13; // u16 partition, u8 space, u48 upload id, u32 chunk number
 export const INDEX_KEY_BYTES = 12; // u32 entry id, u64 first timestamp
-export const INDEX_VALUE_BYTES = 23; // u64 last timestamp, u48 sequence, u32 start index, u32 count, u8 flags
+/** u64 last timestamp, u48 sequence, u32 start index, u32 count, u8 flags, u48 contract size of its records. */
+export const INDEX_VALUE_BYTES = 29;
 /** Flag of an index row: the run is one large record, its block holds a reference to chunks. */
 export const RUN_LARGE = 0x01;
 /** Flag of an index row: the run is all that is left of its block, so the block goes when the run goes. */

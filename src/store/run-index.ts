@@ -13,6 +13,7 @@ export function encodeRun(run: Run): Buffer {
   value.writeUInt32BE(run.startIndex, 14);
   value.writeUInt32BE(run.count, 18);
   value[22] = (run.large ? RUN_LARGE : 0) | (run.whole ? RUN_WHOLE : 0);
+  value.writeUIntBE(run.sizeBytes, 23, 6);
   return value;
 }
 
@@ -25,6 +26,7 @@ export function decodeRun(key: Buffer, value: Buffer): Run {
     count: value.readUInt32BE(18),
     large: ((value[22] ?? 0) & RUN_LARGE) !== 0,
     whole: ((value[22] ?? 0) & RUN_WHOLE) !== 0,
+    sizeBytes: value.readUIntBE(23, 6),
   };
 }
 

@@ -219,3 +219,70 @@ describe('group commit', () => {
     });
   });
 });
+
+describe('quota', () => {
+  const record = Buffer.alloc(1000, 7);
+
+  test('HARD refuses what would exceed the quota and keeps what is there', async () => {
+    await withTempDir(async (path) => {
+      const store = await openHarness(path);
+      await store.catalog.createBucket('b', {
+        ...TEST_SETTINGS,
+        quota_type: 'HARD',
+        quota_size: 3500,
+      });
+      const target = store.catalog.entryForWrite('b', 'e');
+      const results = await Promise.all(
+        [1n, 2n, 3n, 4n, 5n].map((ts) => store.write(target, ts, record)),
+      );
+      expect(results.slice(0, 3)).toEqual([null, null, null]);
+      expect(results[4]).toMatchObject({ status: 400, message: "Quota of 'b' exceeded" });
+      expect(store.catalog.entry('b', 'e').stats.recordCount).toBe(3);
+      await store.close();
+    });
+  });
+
+  test('FIFO gives up the oldest extents of the entry with the oldest record and stays below the quota', async () => {
+    await withTempDir(async (path) => {
+      let store = await openHarness(path);
+      const quotaBytes = 40_000;
+      await store.catalog.createBucket('b', {
+        ...TEST_SETTINGS,
+        quota_type: 'FIFO',
+        quota_size: quotaBytes,
+        max_block_records: 5,
+      });
+      for (let ts = 0n; ts < 300n; ts++) {
+        const target = store.catalog.entryForWrite('b', ts % 2n === 0n ? 'even' : 'odd');
+        expect(await store.write(target, ts, record)).toBeNull();
+        expect(store.catalog.bucket('b').sizeBytes).toBeLessThanOrEqual(quotaBytes + 1100);
+      }
+      for (const name of ['even', 'odd']) {
+        const entry = store.catalog.entry('b', name);
+        const { records } = readAll(store, entry);
+        expect(records.length).toBe(entry.stats.recordCount);
+        expect(records.length).toBeGreaterThan(5);
+        expect(records.at(-1)?.ts).toBe(name === 'even' ? 298n : 299n);
+        expect(records[0]?.ts).toBe(entry.stats.oldestTs);
+      }
+      const before = store.catalog.bucket('b').sizeBytes;
+      await store.close();
+      store = await openHarness(path);
+      expect(store.catalog.bucket('b').sizeBytes).toBe(before);
+      await store.close();
+    });
+  });
+
+  test('FIFO with a quota of 0 refuses every write', async () => {
+    await withTempDir(async (path) => {
+      const store = await openHarness(path);
+      await store.catalog.createBucket('b', { ...TEST_SETTINGS, quota_type: 'FIFO' });
+      const target = store.catalog.entryForWrite('b', 'e');
+      expect(await store.write(target, 1n, record)).toMatchObject({
+        status: 500,
+        message: "Failed to keep quota of 'b'",
+      });
+      await store.close();
+    });
+  });
+});

@@ -107,10 +107,11 @@ describe('on-disk format 1', () => {
       count: 8,
       large: true,
       whole: true,
+      sizeBytes: 9,
     };
     const value = encodeRun(run);
     expect(value.toString('hex')).toBe(
-      '0000000000000005' + '000000000006' + '00000007' + '00000008' + '03',
+      '0000000000000005' + '000000000006' + '00000007' + '00000008' + '03' + '000000000009',
     );
     expect(decodeRun(keys.indexKey(1, 4n), value)).toEqual(run);
   });
