@@ -1,0 +1,95 @@
+/** The threads that execute query jobs. */
+import { Piscina } from 'piscina';
+import { BugError, UnavailableError } from '../errors/errors.ts';
+import type { QueryJob, QueryJobResult } from './job.ts';
+
+/** Given to every query worker when it starts. */
+export interface QueryWorkerData {
+  /** `RocksDatabase.handle` of the open store. */
+  readonly handle: bigint;
+  /** See `JobRunnerOptions`; per thread. */
+  readonly blockCacheBytes: number;
+  readonly planCacheBytes: number;
+}
+
+/** Runs jobs, in worker threads or (in tests) in this one. */
+export interface QueryExecutor {
+  /**
+   * @throws UnavailableError when the queue is full or the pool is stopping: the job did not run. BugError when the
+   *   thread died.
+   */
+  run(job: QueryJob): Promise<QueryJobResult>;
+}
+
+export interface QueryPoolOptions extends QueryWorkerData {
+  /** The built worker entry; `src/` does not know where it lies. */
+  readonly workerUrl: URL;
+  readonly threads: number;
+  /** Jobs that may wait for a thread; the next one is refused with 503. */
+  readonly maxQueue: number;
+  /** Told about threads that died outside of a job. The pool starts others. */
+  readonly onThreadError: (error: Error) => void;
+}
+
+export class QueryPool implements QueryExecutor {
+  readonly #piscina: Piscina<QueryJob, QueryJobResult>;
+  readonly #maxQueue: number;
+  readonly #running = new Set<Promise<unknown>>();
+  #isStopping = false;
+
+  constructor(options: QueryPoolOptions) {
+    const { handle, blockCacheBytes, planCacheBytes, threads, maxQueue, workerUrl } = options;
+    const workerData: QueryWorkerData = { handle, blockCacheBytes, planCacheBytes };
+    this.#maxQueue = maxQueue;
+    this.#piscina = new Piscina<QueryJob, QueryJobResult>({
+      filename: workerUrl.href,
+      workerData,
+      minThreads: threads,
+      maxThreads: threads,
+      maxQueue,
+      // Waiting on an Atomics word would park the thread's event loop between jobs.
+      atomics: 'disabled',
+      recordTiming: false,
+    });
+    this.#piscina.on('error', options.onThreadError);
+  }
+
+  /** Jobs that wait for a thread. */
+  get queuedJobs(): number {
+    return this.#piscina.queueSize;
+  }
+
+  async run(job: QueryJob): Promise<QueryJobResult> {
+    if (this.#isStopping) throw new UnavailableError('The server is shutting down');
+    if (this.#piscina.queueSize >= this.#maxQueue) {
+      throw new UnavailableError('Too many queries are being read');
+    }
+    const running = this.#piscina.run(job);
+    this.#running.add(running);
+    try {
+      return await running;
+    } catch (cause) {
+      if (this.#isStopping) throw new UnavailableError('The server is shutting down', { cause });
+      const text = cause instanceof Error ? cause.message : String(cause);
+      throw new BugError(`a query worker failed: ${text}`, { cause });
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  /**
+   * Refuses new jobs, lets the accepted ones finish, and ends the threads; jobs that are not done in time end with
+   * `UnavailableError`. Afterwards the store may be closed. Idempotent.
+   * @param timeoutMs for the accepted jobs.
+   */
+  async stop(timeoutMs: number): Promise<void> {
+    this.#isStopping = true;
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, timeoutMs);
+    });
+    await Promise.race([Promise.allSettled(this.#running), timeout]);
+    clearTimeout(timer);
+    await this.#piscina.destroy();
+  }
+}

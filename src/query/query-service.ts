@@ -1,0 +1,333 @@
+/** Queries on the main thread: their state lives here, their work is done by the executor. */
+import type { Bucket, Entry } from '../catalog/model.ts';
+import type { CommitListener } from '../commit/types.ts';
+import { ApiError, fromErrorData, UnavailableError } from '../errors/errors.ts';
+import { formatBatchV2 } from '../wire/batch-v2-format.ts';
+import type { JsonValue } from '../wire/json.ts';
+import type { PlannedEntry } from './build-plan.ts';
+import {
+  batchLimits,
+  buildPlan,
+  checkDeprecatedFilters,
+  readConditionDirectives,
+} from './build-plan.ts';
+import { CommitWaiters } from './commit-waiters.ts';
+import { compileEntrySelection } from './entry-selection.ts';
+import type { BatchLimits, QueryOutput, QueryProgress } from './job.ts';
+import { encodePlan } from './job.ts';
+import type { QueryExecutor } from './pool.ts';
+import type { QueryState } from './query-table.ts';
+import { QueryTable } from './query-table.ts';
+import type { TimeRange } from './time-range.ts';
+import { resolveTimeRange } from './time-range.ts';
+import type { Queries, QuerySpec, ReadBatch, RecordData } from './types.ts';
+
+export interface QueryServiceOptions {
+  readonly executor: QueryExecutor;
+  /** `RS_IO_BATCH_MAX_RECORDS`, `…_SIZE`, `…_METADATA_SIZE`. */
+  readonly limits: BatchLimits;
+  /** `RS_IO_BATCH_TIMEOUT`: how long a multi-entry read waits before it answers with an empty batch. */
+  readonly batchTimeoutMs: number;
+  readonly maxQueries: number;
+  /** Bound for plans and cursors of all open queries. */
+  readonly maxStateBytes: number;
+  /** Text of the 422 for a condition with the directive `#ext`; undefined lets it pass (§5.6). */
+  readonly extensionRefusal: (ext: JsonValue, queryId: number) => string | undefined;
+  /** A monotonic clock. */
+  readonly nowMs: () => number;
+}
+
+/** A job that scans in vain ends after this long, so that other queries get the thread. */
+const SLICE_MS = 100;
+
+/** Longest wait of a drained continuous query for new records; the contract allows up to ttl/4 (§5.4). */
+const MAX_WAIT_MS = 1_000;
+
+/** Reads of one query that may wait for their turn. Clients read one after the other. */
+const MAX_ACTIVE_READS = 16;
+
+const SWEEP_MS = 1_000;
+
+interface ReadRequest {
+  readonly output: QueryOutput;
+  readonly withBody: boolean;
+  readonly isInterleavingSafe: boolean;
+}
+
+/** `idle`: a continuous query has nothing new, or a multi-entry query found nothing in time. */
+type ReadOutcome = QueryProgress | 'end' | 'idle';
+
+export class QueryService implements Queries, CommitListener {
+  readonly #options: QueryServiceOptions;
+  readonly #table: QueryTable;
+  readonly #waiters = new CommitWaiters();
+  #latestId = 0;
+  #sweepTimer: NodeJS.Timeout | undefined;
+
+  constructor(options: QueryServiceOptions) {
+    const { maxQueries, maxStateBytes, nowMs } = options;
+    this.#options = options;
+    this.#table = new QueryTable({ maxQueries, maxBytes: maxStateBytes, nowMs });
+  }
+
+  /** Open queries, for metrics. */
+  get openQueries(): number {
+    return this.#table.size;
+  }
+
+  /** Begins to drop expired queries. */
+  start(): void {
+    this.#sweepTimer ??= setInterval(() => this.#table.sweep(), SWEEP_MS);
+    this.#sweepTimer.unref();
+  }
+
+  /** Ends all waits. Reads in flight end with the executor, which is stopped apart. Idempotent. */
+  stop(): void {
+    clearInterval(this.#sweepTimer);
+    this.#sweepTimer = undefined;
+    this.#waiters.releaseAll();
+  }
+
+  /** Called after every commit; wakes reads that wait for records of these buckets. */
+  onCommitted(_headSequence: number, buckets: ReadonlySet<number>): void {
+    this.#waiters.onCommitted(buckets);
+  }
+
+  reserveId(): number {
+    return ++this.#latestId;
+  }
+
+  create(bucket: Bucket, entry: Entry, spec: QuerySpec): number {
+    checkDeprecatedFilters(spec);
+    const range = resolveTimeRange(spec, entry.stats);
+    const planned = range === undefined ? [] : [{ entry, range }];
+    return this.#open(bucket, entry, spec, planned, this.reserveId());
+  }
+
+  createMulti(bucket: Bucket, patterns: readonly string[] | undefined, spec: QuerySpec): number {
+    checkDeprecatedFilters(spec);
+    const isSelected = compileEntrySelection(patterns);
+    const planned: PlannedEntry[] = [];
+    const id = this.reserveId();
+    for (const entry of bucket.entries.values()) {
+      if (!entry.isDurable || !isSelected(entry.name)) continue;
+      if (entry.status === 'DELETING') {
+        throw new ApiError(
+          409,
+          `Entry '${entry.name}' in bucket '${bucket.name}' is being deleted`,
+        );
+      }
+      // The contract counts one id for each sub-query (§5.1).
+      this.reserveId();
+      const range = rangeOrNothing(spec, entry);
+      if (range !== undefined) planned.push({ entry, range });
+    }
+    return this.#open(bucket, undefined, spec, planned, id);
+  }
+
+  #open(
+    bucket: Bucket,
+    entry: Entry | undefined,
+    spec: QuerySpec,
+    planned: readonly PlannedEntry[],
+    id: number,
+  ): number {
+    const directives = readConditionDirectives(spec.whenText);
+    const refusal = this.#options.extensionRefusal(directives?.ext ?? null, id);
+    if (refusal !== undefined) throw new ApiError(422, refusal);
+    this.#table.add({
+      id,
+      bucket,
+      entry,
+      ttlMs: spec.ttlMs,
+      continuous: spec.continuous,
+      limits: batchLimits(this.#options.limits, directives),
+      batchTimeoutMs: directives?.batchTimeoutMs ?? this.#options.batchTimeoutMs,
+      plan: encodePlan(buildPlan(spec, planned)),
+      cursor: undefined,
+      nextTs: planned[0]?.range.firstTs ?? 0n,
+      isFinished: false,
+      isEndTold: false,
+      lastAccessMs: this.#options.nowMs(),
+      activeReads: 0,
+      turn: Promise.resolve(),
+    });
+    return id;
+  }
+
+  async readBatch(
+    bucket: Bucket,
+    entry: Entry,
+    queryId: bigint,
+    withBody: boolean,
+  ): Promise<ReadBatch | undefined> {
+    const state = this.#find(bucket, entry, queryId);
+    const request = { output: 'v1', withBody, isInterleavingSafe: true } as const;
+    const outcome = await this.#read(state, request);
+    return typeof outcome === 'string' ? undefined : toBatch(outcome, outcome.isDrained);
+  }
+
+  async readRecord(
+    bucket: Bucket,
+    entry: Entry,
+    queryId: bigint,
+    withBody: boolean,
+  ): Promise<RecordData | undefined> {
+    const state = this.#find(bucket, entry, queryId);
+    const request = { output: 'record', withBody, isInterleavingSafe: true } as const;
+    const outcome = await this.#read(state, request);
+    if (typeof outcome !== 'string') return toRecord(outcome, withBody);
+    if (outcome === 'idle') return undefined;
+    if (state.isEndTold) {
+      const path = `${bucket.name}/${entry.name}/${queryId}`;
+      throw new ApiError(400, `Query'${path}' was closed: broken channel`);
+    }
+    state.isEndTold = true;
+    return undefined;
+  }
+
+  async readMulti(
+    bucket: Bucket,
+    queryId: bigint,
+    withBody: boolean,
+    isInterleavingSafe: boolean,
+  ): Promise<ReadBatch | undefined> {
+    const state = this.#find(bucket, undefined, queryId);
+    const outcome = await this.#read(state, { output: 'v2', withBody, isInterleavingSafe });
+    if (outcome === 'end') return undefined;
+    if (outcome !== 'idle') return toBatch(outcome, outcome.isDrained && !state.continuous);
+    if (waitMs(state) < state.ttlMs) return EMPTY_BATCH;
+    // It has waited until the time to live ran out (§6.3).
+    if (state.activeReads === 0) this.#table.remove(state);
+    return undefined;
+  }
+
+  /** The query, if it is one of this entry (undefined: of several) and bucket; refreshes its last access. */
+  #find(bucket: Bucket, entry: Entry | undefined, queryId: bigint): QueryState {
+    const state = this.#table.find(Number(queryId));
+    if (state === undefined || state.bucket.id !== bucket.id || state.entry?.id !== entry?.id) {
+      throw new ApiError(
+        404,
+        `Query ${queryId} not found and it might have expired. Check TTL in your query request.`,
+      );
+    }
+    state.lastAccessMs = this.#options.nowMs();
+    return state;
+  }
+
+  /** Waits for the reads of this query before it. */
+  async #read(state: QueryState, request: ReadRequest): Promise<ReadOutcome> {
+    if (state.activeReads >= MAX_ACTIVE_READS) {
+      throw new UnavailableError(`Query ${state.id} is being read by too many requests`);
+    }
+    state.activeReads++;
+    const reading = state.turn.then(() => this.#readOn(state, request));
+    // A failed read does not concern the one after it.
+    state.turn = reading.then(ignore, ignore);
+    try {
+      return await reading;
+    } finally {
+      state.activeReads--;
+    }
+  }
+
+  async #readOn(state: QueryState, request: ReadRequest): Promise<ReadOutcome> {
+    const { nowMs } = this.#options;
+    const deadlineMs = nowMs() + waitMs(state);
+    let fruitless = 0;
+    while (!state.isFinished) {
+      const { recordsWritten } = state.bucket;
+      const progress = await this.#runJob(state, request);
+      if (progress.recordCount > 0) {
+        state.lastAccessMs = nowMs();
+        return progress;
+      }
+      if (state.isFinished) break;
+      if (progress.isDrained) {
+        const { id } = state.bucket;
+        const isReady = (): boolean => hasNews(state, recordsWritten);
+        const leftMs = deadlineMs - nowMs();
+        if (!(await this.#waiters.wait(id, isReady, leftMs, fruitless++))) return 'idle';
+      } else if (state.entry === undefined && nowMs() >= deadlineMs) {
+        return 'idle';
+      }
+    }
+    return 'end';
+  }
+
+  async #runJob(state: QueryState, request: ReadRequest): Promise<QueryProgress> {
+    const { id: queryId, plan, cursor } = state;
+    const limits = request.output === 'record' ? { ...state.limits, maxRecords: 1 } : state.limits;
+    const job = { ...request, queryId, plan, cursor, limits, sliceMs: SLICE_MS };
+    const result = await this.#execute(state, job);
+    this.#table.moveCursor(state, result.cursor);
+    state.nextTs = result.nextTs;
+    state.isFinished = result.isFinished;
+    return result;
+  }
+
+  /** An error ends the query, except when the job was refused before it ran: then the read may be repeated. */
+  async #execute(
+    state: QueryState,
+    job: Parameters<QueryExecutor['run']>[0],
+  ): Promise<QueryProgress> {
+    try {
+      const result = await this.#options.executor.run(job);
+      if (result.error === undefined) return result;
+      throw fromErrorData(result.error);
+    } catch (error) {
+      if (error instanceof UnavailableError) throw error;
+      state.isFinished = true;
+      state.isEndTold = true;
+      throw error;
+    }
+  }
+}
+
+/** A multi-entry query whose range is empty for one entry reads nothing of it; §5.2 leaves that free. */
+function rangeOrNothing(spec: QuerySpec, entry: Entry): TimeRange | undefined {
+  try {
+    return resolveTimeRange(spec, entry.stats);
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 422) return undefined;
+    throw error;
+  }
+}
+
+/** Longest wait of one read for new records. */
+function waitMs({ entry, ttlMs, batchTimeoutMs }: QueryState): number {
+  return entry === undefined ? Math.min(batchTimeoutMs, ttlMs) : Math.min(MAX_WAIT_MS, ttlMs / 4);
+}
+
+/** Whether a drained continuous query may find something now. Exact for one entry, up to filters. */
+function hasNews({ entry, bucket, nextTs }: QueryState, recordsWritten: number): boolean {
+  if (entry === undefined) return bucket.recordsWritten !== recordsWritten;
+  return entry.stats.recordCount > 0 && entry.stats.latestTs >= nextTs;
+}
+
+const EMPTY_BATCH: ReadBatch = {
+  headerLines: formatBatchV2([], 0n, []),
+  recordCount: 0,
+  bodyBytes: 0,
+  body: [],
+  last: false,
+};
+
+function toBatch(progress: QueryProgress, last: boolean): ReadBatch {
+  const { headerLines, recordCount, bodyBytes, body } = progress;
+  return { headerLines, recordCount, bodyBytes, body, last };
+}
+
+function toRecord(progress: QueryProgress, withBody: boolean): RecordData | undefined {
+  const { record, bodyBytes } = progress;
+  if (record === undefined) return undefined;
+  const [part] = progress.body;
+  const head = { ...record, lengthBytes: bodyBytes };
+  if (!withBody) return { ...head, payload: undefined, large: undefined };
+  if (part === undefined) return { ...head, payload: new Uint8Array(0), large: undefined };
+  if (part instanceof Uint8Array) return { ...head, payload: part, large: undefined };
+  const { uploadId, chunkBytes } = part;
+  return { ...head, payload: undefined, large: { uploadId, chunkBytes } };
+}
+
+function ignore(): void {}

@@ -1,0 +1,215 @@
+/** One job of a query worker: goes on from a cursor until a batch is full, the entries are drained, or time is up. */
+import type { RecordMeta } from '../../store/block.ts';
+import { toErrorData } from '../../errors/errors.ts';
+import type { Labels } from '../../store/labels.ts';
+import type { RocksReader } from '../../store/rocks.ts';
+import type { CompiledCondition } from '../../when/condition.ts';
+import { compileCondition } from '../../when/condition.ts';
+import { parseJson } from '../../wire/json.ts';
+import { ByteLru } from '../byte-lru.ts';
+import type { QueryCursor, QueryJob, QueryJobResult, QueryPlan, QueryProgress } from '../job.ts';
+import { decodeCursor, decodePlan, encodeCursor } from '../job.ts';
+import { assembleBody } from './batch-body.ts';
+import type { BatchFormat, PickedRecord } from './batch-collector.ts';
+import { BatchCollector } from './batch-collector.ts';
+import { BatchV1Format, BatchV2Format, SingleRecordFormat } from './batch-formats.ts';
+import { BlockStore } from './block-store.ts';
+import type { LocatedRecord } from './entry-source.ts';
+import { EntrySource } from './entry-source.ts';
+import { MergeQueue } from './merge-queue.ts';
+import { ScanBudget } from './scan-budget.ts';
+
+/** A plan, decoded, with its condition compiled. */
+interface PreparedPlan {
+  readonly plan: QueryPlan;
+  readonly condition: CompiledCondition | undefined;
+  readonly projection: LabelProjection;
+}
+
+/** The result of a job and the memory to transfer with it. */
+export interface JobOutcome {
+  readonly result: QueryJobResult;
+  readonly transfer: readonly ArrayBuffer[];
+}
+
+export interface JobRunnerOptions {
+  readonly reader: RocksReader;
+  /** Bound for the blocks that one job holds. */
+  readonly blockCacheBytes: number;
+  /** Bound for decoded plans, measured by their encoded size. */
+  readonly planCacheBytes: number;
+  /** A monotonic clock. */
+  readonly nowMs: () => number;
+}
+
+/** Executes jobs over one attached store. Holds nothing between jobs but decoded plans. */
+export class QueryJobRunner {
+  readonly #options: JobRunnerOptions;
+  readonly #plans: ByteLru<number, PreparedPlan>;
+
+  constructor(options: JobRunnerOptions) {
+    this.#options = options;
+    this.#plans = new ByteLru(options.planCacheBytes);
+  }
+
+  /** Never throws: errors are part of the result. */
+  run(job: QueryJob): JobOutcome {
+    try {
+      return this.#execute(job);
+    } catch (error) {
+      return { result: { error: toErrorData(error) }, transfer: [] };
+    }
+  }
+
+  #execute(job: QueryJob): JobOutcome {
+    const prepared = this.#prepare(job);
+    const { plan } = prepared;
+    const cursor = job.cursor === undefined ? beginning(plan) : decodeCursor(job.cursor);
+    const sources = this.#openSources(job, prepared, cursor);
+    const collector = new BatchCollector(formatOf(job, plan), job.limits, job.withBody);
+    const isDrained = collect(new MergeQueue(sources), collector, prepared.projection);
+    for (const source of sources) savePosition(cursor, source);
+    const { headerLines, records } = collector.finish();
+    const body = job.withBody ? assembleBody(records) : { parts: [], buffer: undefined };
+    const result: QueryProgress = {
+      error: undefined,
+      cursor: encodeCursor(cursor),
+      isDrained,
+      isFinished: isDrained && !(plan.continuous && cursor.closed.includes(0)),
+      nextTs: cursor.nextTs[0] ?? 0n,
+      recordCount: records.length,
+      bodyBytes: collector.bodyBytes,
+      headerLines,
+      body: body.parts,
+      record: job.output === 'record' ? headOf(plan, records[0]) : undefined,
+    };
+    return { result, transfer: body.buffer === undefined ? [] : [body.buffer] };
+  }
+
+  #prepare(job: QueryJob): PreparedPlan {
+    const known = this.#plans.get(job.queryId);
+    if (known !== undefined) return known;
+    const plan = decodePlan(job.plan);
+    const { whenText } = plan;
+    const condition =
+      whenText === undefined
+        ? undefined
+        : compileCondition(parseJson(whenText, { keepFloats: true }));
+    const projection = new LabelProjection(condition?.directives.selectLabels);
+    const prepared: PreparedPlan = { plan, condition, projection };
+    this.#plans.set(job.queryId, prepared, job.plan.length);
+    return prepared;
+  }
+
+  #openSources(job: QueryJob, prepared: PreparedPlan, cursor: QueryCursor): EntrySource[] {
+    const { reader, blockCacheBytes, nowMs } = this.#options;
+    const store = new BlockStore(reader, blockCacheBytes);
+    const settings = {
+      store,
+      plan: prepared.plan,
+      condition: prepared.condition,
+      budget: new ScanBudget(nowMs, job.sliceMs, store),
+      wantedRecords: job.limits.maxRecords,
+    };
+    const sources: EntrySource[] = [];
+    cursor.nextTs.forEach((nextTs, ordinal) => {
+      const state = cursor.states.get(ordinal);
+      const isClosed = cursor.closed[ordinal] === 1;
+      if (isClosed && (state === undefined || state.pendingTs.length === 0)) return;
+      sources.push(new EntrySource(settings, ordinal, { nextTs, isClosed, state }));
+    });
+    return sources;
+  }
+}
+
+function beginning(plan: QueryPlan): QueryCursor {
+  return {
+    nextTs: plan.firstTs.slice(),
+    closed: new Uint8Array(plan.firstTs.length),
+    states: new Map(),
+  };
+}
+
+function formatOf(job: QueryJob, plan: QueryPlan): BatchFormat {
+  switch (job.output) {
+    case 'record':
+      return new SingleRecordFormat();
+    case 'v1':
+      return new BatchV1Format();
+    case 'v2':
+      return new BatchV2Format(plan.names, job.isInterleavingSafe);
+  }
+}
+
+/** @returns whether all sources are done; false when the batch is full or the budget spent. */
+function collect(
+  queue: MergeQueue<EntrySource>,
+  collector: BatchCollector,
+  projection: LabelProjection,
+): boolean {
+  for (let source = queue.top; source !== undefined; source = queue.top) {
+    const { head } = source;
+    if (head !== undefined) {
+      if (!collector.offer(pick(source.ordinal, head, projection))) return false;
+      source.shift();
+      if (collector.isFull) return false;
+      queue.sink();
+      continue;
+    }
+    const limitTs = queue.topLimit;
+    source.step(limitTs);
+    if (source.head === undefined) {
+      if (source.isDone) queue.removeTop();
+      else if (limitTs === undefined || source.bound <= limitTs) return false;
+    }
+    queue.sink();
+  }
+  return true;
+}
+
+function pick(ordinal: number, head: LocatedRecord, projection: LabelProjection): PickedRecord {
+  const { ts, block, index } = head;
+  const meta = block.metaOf(index);
+  const labels = projection.apply(meta);
+  const lengthBytes = block.length(index);
+  return { ordinal, ts, block, index, lengthBytes, contentType: meta.contentType, labels };
+}
+
+function savePosition(cursor: QueryCursor, source: EntrySource): void {
+  const position = source.position();
+  if (position === undefined) return;
+  const { nextTs, isClosed, state } = position;
+  cursor.nextTs[source.ordinal] = nextTs;
+  cursor.closed[source.ordinal] = isClosed ? 1 : 0;
+  if (state !== undefined) cursor.states.set(source.ordinal, state);
+}
+
+function headOf(plan: QueryPlan, record: PickedRecord | undefined): QueryProgress['record'] {
+  if (record === undefined) return undefined;
+  const { ordinal, ts, contentType, labels } = record;
+  return { entryName: plan.names[ordinal] ?? '', ts, contentType, labels };
+}
+
+/** `#select_labels`: drops all other labels. */
+class LabelProjection {
+  readonly #selected: ReadonlySet<string> | undefined;
+  /** By decoded meta, which the records of a block share. */
+  readonly #known = new WeakMap<RecordMeta, Labels>();
+
+  constructor(selected: ReadonlySet<string> | undefined) {
+    this.#selected = selected;
+  }
+
+  apply(meta: RecordMeta): Labels {
+    if (this.#selected === undefined) return meta.labels;
+    const known = this.#known.get(meta);
+    if (known !== undefined) return known;
+    const labels: string[] = [];
+    for (let i = 0; i + 1 < meta.labels.length; i += 2) {
+      const name = meta.labels[i] ?? '';
+      if (this.#selected.has(name)) labels.push(name, meta.labels[i + 1] ?? '');
+    }
+    this.#known.set(meta, labels);
+    return labels;
+  }
+}
