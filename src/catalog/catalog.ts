@@ -7,6 +7,7 @@ import type { ColumnName } from '../store/rocks.ts';
 import { checkBucketName, checkEntryName, parentEntryNames } from '../wire/names.ts';
 import type { LoadedCatalog } from './load.ts';
 import type { Bucket, BucketSettings, Entry } from './model.ts';
+import { encodeEntryRows, nameRow, statsRow } from './entry-rows.ts';
 import type { StoreHeader } from './rows.ts';
 import { emptyStats, encodeJson } from './rows.ts';
 import type { CatalogPort } from './types.ts';
@@ -24,9 +25,11 @@ export interface RowCommitter {
   readonly headSequence: number;
 }
 
-/** Removes what a bucket holds, in the background. */
-export interface BucketRemover {
+/** Removes what buckets and entries hold, in the background. */
+export interface Remover {
   start(bucket: Bucket, onRemoved: () => void): void;
+  /** Entries of one bucket that are marked as DELETING. */
+  startEntries(entries: readonly Entry[], onRemoved: () => void): void;
 }
 
 /** Id of an entry that exists only as the target of a request; real ids begin at 1. */
@@ -35,7 +38,7 @@ const DETACHED_ID = 0;
 export class Catalog implements CatalogPort {
   readonly instanceId: string;
   readonly #commits: RowCommitter;
-  readonly #remover: BucketRemover;
+  readonly #remover: Remover;
   readonly #buckets: Map<string, Bucket>;
   readonly #bucketsById = new Map<number, Bucket>();
   readonly #entriesById: Map<number, Entry>;
@@ -43,7 +46,7 @@ export class Catalog implements CatalogPort {
   readonly #reserved = new Set<string>();
   #header: StoreHeader;
 
-  constructor(loaded: LoadedCatalog, commits: RowCommitter, remover: BucketRemover) {
+  constructor(loaded: LoadedCatalog, commits: RowCommitter, remover: Remover) {
     this.#commits = commits;
     this.#remover = remover;
     this.#header = loaded.header;
@@ -56,7 +59,12 @@ export class Catalog implements CatalogPort {
   /** Goes on with removals that a stop or crash interrupted. */
   resumeRemovals(): void {
     for (const bucket of this.#buckets.values()) {
-      if (bucket.status === 'DELETING') this.#remove(bucket);
+      if (bucket.status === 'DELETING') {
+        this.#remove(bucket);
+        continue;
+      }
+      const left = [...bucket.entries.values()].filter(({ status }) => status === 'DELETING');
+      if (left.length > 0) this.#removeEntries(left);
     }
   }
 
@@ -113,14 +121,37 @@ export class Catalog implements CatalogPort {
     }
   }
 
-  /** Merges new settings into the bucket's; resolves when they are durable. Limits apply to extents begun later. */
   async updateBucket(name: string, settings: BucketSettings): Promise<void> {
     const bucket = this.bucket(name);
     if (bucket.isProvisioned) {
       throw new ApiError(409, `Can't change settings of provisioned bucket '${name}'`);
     }
+    for (const entry of bucket.entries.values()) {
+      if (entry.status === 'DELETING') throw entryDeleting(entry);
+    }
     await this.#commits.commitRows([this.#bucketRow({ ...bucket, settings })]);
     bucket.settings = settings;
+  }
+
+  async renameBucket(name: string, newName: string): Promise<void> {
+    checkBucketName(newName);
+    if (this.#buckets.has(newName) || this.#reserved.has(newName)) {
+      throw new ApiError(409, `Bucket '${newName}' already exists`);
+    }
+    const known = this.#buckets.get(name);
+    if (known?.isProvisioned === true) {
+      throw new ApiError(409, `Can't rename provisioned bucket '${name}'`);
+    }
+    const bucket = this.bucket(name);
+    this.#reserved.add(newName);
+    try {
+      await this.#commits.commitRows([this.#bucketRow({ ...bucket, name: newName })]);
+      this.#buckets.delete(name);
+      bucket.name = newName;
+      this.#buckets.set(newName, bucket);
+    } finally {
+      this.#reserved.delete(newName);
+    }
   }
 
   async removeBucket(name: string): Promise<void> {
@@ -143,10 +174,57 @@ export class Catalog implements CatalogPort {
     const bucket = this.bucket(bucketName);
     const entry = bucket.entries.get(entryName);
     if (entry === undefined || !entry.isDurable) {
-      throw new ApiError(404, `Entry '${entryName}' not found in bucket '${bucketName}'`);
+      throw entryMissing(bucketName, entryName);
     }
     if (entry.status === 'DELETING') throw entryDeleting(entry);
     return entry;
+  }
+
+  async renameEntry(bucketName: string, entryName: string, newName: string): Promise<void> {
+    const bucket = this.bucket(bucketName);
+    checkEntryName(newName);
+    const exists = new ApiError(409, `Entry '${newName}' already exists in bucket '${bucketName}'`);
+    if (newName === entryName || newName.startsWith(`${entryName}/`)) throw exists;
+    const moved = this.#family(bucket, entryName);
+    if (moved.length === 0) throw entryMissing(bucketName, entryName);
+    if (this.#family(bucket, newName).length > 0) throw exists;
+    for (const entry of moved) if (entry.status === 'DELETING') throw entryDeleting(entry);
+    const parents = parentEntryNames(newName).filter((parent) => !bucket.entries.has(parent));
+    const created = parents.map((parent) => this.#addEntry(bucket, parent));
+    const renamed = moved.map((entry) => ({
+      entry,
+      name: newName + entry.name.slice(entryName.length),
+    }));
+    await this.#commits.commitRows([
+      ...created.flatMap((entry) => encodeEntryRows(entry)),
+      ...created.map((entry) => statsRow(entry)),
+      ...renamed.map(({ entry, name }) => nameRow({ ...entry, name })),
+    ]);
+    for (const entry of created) entry.isDurable = true;
+    for (const { entry, name } of renamed) {
+      bucket.entries.delete(entry.name);
+      entry.name = name;
+      bucket.entries.set(name, entry);
+    }
+  }
+
+  async removeEntry(bucketName: string, entryName: string): Promise<void> {
+    const bucket = this.bucket(bucketName);
+    const family = this.#family(bucket, entryName);
+    if (family.length === 0) throw entryMissing(bucketName, entryName);
+    for (const entry of family) if (entry.status === 'DELETING') throw entryDeleting(entry);
+    for (const entry of family) entry.status = 'DELETING';
+    try {
+      await this.#commits.commitRows([
+        ...family.map((entry) => nameRow(entry)),
+        this.#bucketRow(bucket),
+        this.#headerRow(),
+      ]);
+    } catch (error) {
+      for (const entry of family) entry.status = 'READY';
+      throw error;
+    }
+    this.#removeEntries(family);
   }
 
   entryForWrite(bucketName: string, entryName: string): Entry {
@@ -200,6 +278,24 @@ export class Catalog implements CatalogPort {
     return entry;
   }
 
+  /** The durable entry of this name and all its descendants. */
+  #family(bucket: Bucket, entryName: string): Entry[] {
+    const prefix = `${entryName}/`;
+    return [...bucket.entries.values()].filter(
+      ({ name, isDurable }) => isDurable && (name === entryName || name.startsWith(prefix)),
+    );
+  }
+
+  #removeEntries(entries: readonly Entry[]): void {
+    this.#remover.startEntries(entries, () => {
+      for (const entry of entries) {
+        entry.bucket.sizeBytes -= entry.stats.sizeBytes;
+        entry.bucket.entries.delete(entry.name);
+        this.#entriesById.delete(entry.id);
+      }
+    });
+  }
+
   #remove(bucket: Bucket): void {
     this.#remover.start(bucket, () => {
       this.#buckets.delete(bucket.name);
@@ -229,6 +325,10 @@ export class Catalog implements CatalogPort {
 
 function detachedEntry(bucket: Bucket, name: string, id: number): Entry {
   return { id, bucket, name, status: 'READY', isDurable: false, stats: emptyStats() };
+}
+
+function entryMissing(bucketName: string, entryName: string): ApiError {
+  return new ApiError(404, `Entry '${entryName}' not found in bucket '${bucketName}'`);
 }
 
 function entryDeleting(entry: Entry): MillraceError {

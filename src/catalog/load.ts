@@ -121,7 +121,7 @@ function loadEntries(db: RocksDatabase, buckets: Map<number, Bucket>): Map<numbe
   const entries = new Map<number, Entry>();
   forEachRow(db, META.entry, (key, value) => {
     const id = key.readUInt32BE(1);
-    const { bucketId, name } = decodeEntry(value);
+    const { bucketId, name, status } = decodeEntry(value);
     const bucket = buckets.get(bucketId);
     if (bucket === undefined) {
       throw new StoreFormatError(`Entry '${name}' belongs to bucket id ${bucketId}, which is gone`);
@@ -130,7 +130,7 @@ function loadEntries(db: RocksDatabase, buckets: Map<number, Bucket>): Map<numbe
       id,
       bucket,
       name,
-      status: 'READY',
+      status,
       isDurable: true,
       stats: emptyStats(),
     };

@@ -18,7 +18,8 @@ export interface Bucket {
   readonly id: number;
   name: string;
   settings: BucketSettings;
-  readonly isProvisioned: boolean;
+  /** Came from the environment (or is `$system`): clients cannot change, rename or remove it. */
+  isProvisioned: boolean;
   status: ResourceStatus;
   /** By name. Includes entries that wait for their first commit (`isDurable` false): hide those from clients. */
   readonly entries: Map<string, Entry>;
@@ -72,7 +73,8 @@ export interface EntryStats {
 export interface Entry {
   readonly id: number;
   readonly bucket: Bucket;
-  readonly name: string;
+  /** Changes with a rename; the id never does. */
+  name: string;
   status: ResourceStatus;
   /** False until the commit that creates the entry; such entries are not listed and not readable. */
   isDurable: boolean;

@@ -26,6 +26,7 @@ export interface BucketRow {
 export interface EntryRow {
   readonly bucketId: number;
   readonly name: string;
+  readonly status: ResourceStatus;
 }
 
 export const STATS_BYTES = 57;
@@ -72,7 +73,7 @@ export function decodeBucket(value: Buffer): BucketRow {
 }
 
 export function decodeEntry(value: Buffer): EntryRow {
-  return decodeObject('entry', value, ['bucketId', 'name']) as EntryRow;
+  return decodeObject('entry', value, ['bucketId', 'name', 'status']) as EntryRow;
 }
 
 /** Figures of an entry: fixed layout, rewritten with every commit that touches the entry. */

@@ -20,6 +20,25 @@ export interface CatalogPort {
   removeBucket(name: string): Promise<void>;
 
   /**
+   * Replaces the settings; block limits apply to blocks started later. Resolves when they are durable.
+   * @throws ApiError 404, 409 deleting, 409 `Can't change settings of provisioned bucket '<n>'`, 409 while an entry of
+   *   it is being deleted.
+   */
+  updateBucket(name: string, settings: BucketSettings): Promise<void>;
+
+  /** @throws ApiError 422, 409 exists, 404, 409 provisioned, 409 deleting, in the order of http-api §4.2. */
+  renameBucket(name: string, newName: string): Promise<void>;
+
+  /** With all descendants (http-api-records §2.4). @throws ApiError 422, 409, 404 in the order given there. */
+  renameEntry(bucketName: string, entryName: string, newName: string): Promise<void>;
+
+  /**
+   * Marks the entry and its descendants as DELETING and removes them in the background (http-api-records §2.5).
+   * Resolves when the mark is durable. @throws ApiError 404 when neither it nor a descendant exists, 409.
+   */
+  removeEntry(bucketName: string, entryName: string): Promise<void>;
+
+  /**
    * The entry a record goes to. A new one is detached: it comes into being, with all its parents, when a record is
    * staged for it, so that requests which never deliver one leave nothing behind.
    * The order of checks is that of http-api-records §1.2, and it stages nothing.

@@ -2,8 +2,14 @@
 import type { Entry } from '../catalog/model.ts';
 import { encodeExtent, encodeStats } from '../catalog/rows.ts';
 import { ApiError, MillraceError, UnavailableError } from '../errors/errors.ts';
-import { COLUMN_BLOCKS, COLUMN_INDEX, COLUMN_META, META } from '../store/format.ts';
-import { blockKey, indexKey, metaKey, metaKey64 } from '../store/keys.ts';
+import {
+  BLOCK_KEY_BYTES,
+  COLUMN_BLOCKS,
+  COLUMN_INDEX,
+  COLUMN_META,
+  META,
+} from '../store/format.ts';
+import { blockKey, indexKey, metaKey, metaKey64, sequenceOfBlockKey } from '../store/keys.ts';
 import type { WriteBatch } from '../store/rocks.ts';
 import { encodeRun } from '../store/run-index.ts';
 import { parentEntryNames } from '../wire/names.ts';
@@ -12,7 +18,7 @@ import { apply } from './apply.ts';
 import { BlockArena } from './block-arena.ts';
 import type { CommitStats } from './commit-stats.ts';
 import { observeCommit } from './commit-stats.ts';
-import { encodeEntryRows } from './entry-rows.ts';
+import { encodeEntryRows } from '../catalog/entry-rows.ts';
 import { RunTail, StoredEntryView } from './entry-view.ts';
 import type { CommitGroup, EntryGroup } from './staging.ts';
 import type { GroupCommitOptions } from './types.ts';
@@ -72,6 +78,7 @@ export class RecordFlush {
       return undefined;
     }
     const buckets = this.#makeVisible(planned);
+    this.#withdrawRemovedBlocks(group);
     observeCommit(this.#stats, group, performance.now() - startMs);
     return {
       buckets,
@@ -187,6 +194,16 @@ export class RecordFlush {
       publisher.publish();
     }
     return buckets;
+  }
+
+  /** Blocks that a removal deleted must not be handed out by the ring any more. */
+  #withdrawRemovedBlocks(group: CommitGroup): void {
+    for (const { rows } of group.rows) {
+      for (const { column, key, value } of rows) {
+        if (value !== null || column !== COLUMN_BLOCKS || key.length !== BLOCK_KEY_BYTES) continue;
+        this.#options.publisher.invalidate(sequenceOfBlockKey(key));
+      }
+    }
   }
 
   #acknowledge(group: CommitGroup, planned: readonly PlannedEntry[]): void {

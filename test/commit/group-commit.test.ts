@@ -286,3 +286,72 @@ describe('quota', () => {
     });
   });
 });
+
+describe('catalogue', () => {
+  const text = Buffer.from('x');
+
+  test('a renamed entry takes its descendants along, creates missing parents and survives a restart', async () => {
+    await withTempDir(async (path) => {
+      let store = await openHarness(path);
+      await store.catalog.createBucket('b', TEST_SETTINGS);
+      for (const name of ['a', 'a/x', 'ab']) {
+        await store.write(store.catalog.entryForWrite('b', name), 1n, text);
+      }
+      await store.catalog.renameEntry('b', 'a', 'new/deep');
+      const expectNames = (): void => {
+        const names = [...store.catalog.bucket('b').entries.keys()].sort();
+        expect(names).toEqual(['ab', 'new', 'new/deep', 'new/deep/x']);
+      };
+      expectNames();
+      await expect(store.catalog.renameEntry('b', 'ab', 'new')).rejects.toMatchObject({
+        status: 409,
+      });
+      await expect(store.catalog.renameEntry('b', 'gone', 'z')).rejects.toMatchObject({
+        status: 404,
+      });
+      await store.close();
+      store = await openHarness(path);
+      expectNames();
+      expect(readAll(store, store.catalog.entry('b', 'new/deep/x')).records).toHaveLength(1);
+      await store.close();
+    });
+  });
+
+  test('a removed entry answers 409 until it is gone, also when a stop interrupts its removal', async () => {
+    await withTempDir(async (path) => {
+      let store = await openHarness(path);
+      await store.catalog.createBucket('b', TEST_SETTINGS);
+      for (const name of ['a', 'a/x', 'other']) {
+        await store.write(store.catalog.entryForWrite('b', name), 1n, text);
+      }
+      await store.catalog.removeEntry('b', 'a');
+      expect(() => store.catalog.entry('b', 'a/x')).toThrow("Entry 'a/x' in bucket 'b' is being");
+      await store.close();
+      store = await openHarness(path);
+      store.catalog.resumeRemovals();
+      await expect.poll(() => store.catalog.bucket('b').entries.size).toBe(1);
+      expect(store.catalog.bucket('b').sizeBytes).toBe(
+        store.catalog.entry('b', 'other').stats.sizeBytes,
+      );
+      await store.write(store.catalog.entryForWrite('b', 'a'), 1n, text);
+      expect(readAll(store, store.catalog.entry('b', 'a')).records).toHaveLength(1);
+      await store.close();
+    });
+  });
+
+  test('a renamed bucket keeps its records', async () => {
+    await withTempDir(async (path) => {
+      let store = await openHarness(path);
+      await store.catalog.createBucket('b', TEST_SETTINGS);
+      await store.catalog.createBucket('taken', TEST_SETTINGS);
+      await store.write(store.catalog.entryForWrite('b', 'e'), 1n, text);
+      await expect(store.catalog.renameBucket('b', 'taken')).rejects.toMatchObject({ status: 409 });
+      await store.catalog.renameBucket('b', 'c');
+      expect(() => store.catalog.bucket('b')).toThrow("Bucket 'b' is not found");
+      await store.close();
+      store = await openHarness(path);
+      expect(store.catalog.entry('c', 'e').stats.recordCount).toBe(1);
+      await store.close();
+    });
+  });
+});

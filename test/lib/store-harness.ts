@@ -1,6 +1,6 @@
 /** A real store with catalogue, ring and commit path, without HTTP. */
 import { Catalog } from '../../src/catalog/catalog.ts';
-import { SlicedBucketRemover } from '../../src/catalog/bucket-removal.ts';
+import { SlicedRemover } from '../../src/catalog/removal.ts';
 import { loadCatalog } from '../../src/catalog/load.ts';
 import type { Entry } from '../../src/catalog/model.ts';
 import { GroupCommit } from '../../src/commit/group-commit.ts';
@@ -22,7 +22,7 @@ export interface StoreHarness {
   readonly catalog: Catalog;
   readonly commits: GroupCommit;
   readonly ring: RingWriter;
-  readonly remover: SlicedBucketRemover;
+  readonly remover: SlicedRemover;
   /** Stages one record; resolves with null or the refusal. */
   write(
     entry: Entry,
@@ -47,7 +47,7 @@ export async function openHarness(path: string, ringDataBytes = 1 << 20): Promis
     nextUploadId: loaded.nextUploadId,
     freeBytes: () => undefined,
   });
-  const remover = new SlicedBucketRemover(db, commits, (_bucket, error) => {
+  const remover = new SlicedRemover(db, commits, (_bucket, error) => {
     throw error;
   });
   const catalog = new Catalog(loaded, commits, remover);

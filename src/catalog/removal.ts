@@ -1,7 +1,8 @@
 /**
- * Removes the content of a bucket in slices between commit groups, so that a bucket of any size never stalls ingest.
- * Each slice is one commit; after a crash the removal starts again at what is left, because the bucket's row says
- * DELETING until the last slice.
+ * Removes the content of buckets and entries in slices between commit groups, so that one of any size never stalls
+ * ingest.
+ * Each slice is one commit; after a crash the removal starts again at what is left, because the row of the bucket
+ * or entry says DELETING until the last slice.
  */
 import {
   BLOCK_KIND_LARGE,
@@ -14,7 +15,7 @@ import { blockKey, chunkKey, metaIdRange, metaKey } from '../store/keys.ts';
 import type { ColumnName, RocksDatabase } from '../store/rocks.ts';
 import { indexKey } from '../store/keys.ts';
 import { readBlock, runsFrom } from '../store/run-index.ts';
-import type { BucketRemover, RowCommitter } from './catalog.ts';
+import type { Remover, RowCommitter } from './catalog.ts';
 import type { Bucket, Entry, Run } from './model.ts';
 
 interface RowRemoval {
@@ -26,7 +27,7 @@ interface RowRemoval {
 /** Index rows of one slice: some milliseconds of work. */
 const RUNS_PER_SLICE = 512;
 
-export class SlicedBucketRemover implements BucketRemover {
+export class SlicedRemover implements Remover {
   readonly #db: RocksDatabase;
   readonly #commits: RowCommitter;
   readonly #onFailure: (bucket: Bucket, error: unknown) => void;
@@ -45,7 +46,16 @@ export class SlicedBucketRemover implements BucketRemover {
   }
 
   start(bucket: Bucket, onRemoved: () => void): void {
-    const run = this.#run(bucket).then(
+    this.#track(bucket, onRemoved, this.#removeBucket(bucket));
+  }
+
+  startEntries(entries: readonly Entry[], onRemoved: () => void): void {
+    const [first] = entries;
+    if (first !== undefined) this.#track(first.bucket, onRemoved, this.#removeEntries(entries));
+  }
+
+  #track(bucket: Bucket, onRemoved: () => void, removal: Promise<boolean>): void {
+    const run = removal.then(
       (isComplete) => {
         if (isComplete) onRemoved();
       },
@@ -62,8 +72,15 @@ export class SlicedBucketRemover implements BucketRemover {
   }
 
   /** @returns false when it was stopped before the end. */
-  async #run(bucket: Bucket): Promise<boolean> {
-    for (const entry of bucket.entries.values()) {
+  async #removeBucket(bucket: Bucket): Promise<boolean> {
+    const isComplete = await this.#removeEntries([...bucket.entries.values()]);
+    if (!isComplete) return false;
+    await this.#commits.commitRows([removal(COLUMN_META, metaKey(META.bucket, bucket.id))]);
+    return true;
+  }
+
+  async #removeEntries(entries: readonly Entry[]): Promise<boolean> {
+    for (const entry of entries) {
       for (;;) {
         if (this.#isStopped) return false;
         const runs = runsFrom(this.#db, entry.id, 0n, RUNS_PER_SLICE);
@@ -72,7 +89,6 @@ export class SlicedBucketRemover implements BucketRemover {
       }
       await this.#commits.commitRows(this.#entryRows(entry));
     }
-    await this.#commits.commitRows([removal(COLUMN_META, metaKey(META.bucket, bucket.id))]);
     return true;
   }
 

@@ -1,6 +1,6 @@
 /** Rows that make a new entry and its parents durable. */
-import type { Entry } from '../catalog/model.ts';
-import { encodeJson, encodeStats } from '../catalog/rows.ts';
+import type { Entry } from './model.ts';
+import { encodeJson, encodeStats } from './rows.ts';
 import { COLUMN_META, META } from '../store/format.ts';
 import { metaKey } from '../store/keys.ts';
 import { parentEntryNames } from '../wire/names.ts';
@@ -17,19 +17,22 @@ export function encodeEntryRows(entry: Entry): EntryRowPut[] {
   for (const name of parentEntryNames(entry.name)) {
     const parent = entry.bucket.entries.get(name);
     if (parent === undefined || parent.isDurable) continue;
-    rows.push(nameRow(parent), {
-      column: COLUMN_META,
-      key: metaKey(META.entryStats, parent.id),
-      value: encodeStats(parent.stats),
-    });
+    rows.push(nameRow(parent), statsRow(parent));
   }
   return rows;
 }
 
-function nameRow(entry: Entry): EntryRowPut {
+/** Figures of an entry as they are now. */
+export function statsRow(entry: Entry): EntryRowPut {
+  const value = encodeStats(entry.stats);
+  return { column: COLUMN_META, key: metaKey(META.entryStats, entry.id), value };
+}
+
+/** Name and status of an entry. */
+export function nameRow(entry: Entry): EntryRowPut {
   return {
     column: COLUMN_META,
     key: metaKey(META.entry, entry.id),
-    value: encodeJson({ bucketId: entry.bucket.id, name: entry.name }),
+    value: encodeJson({ bucketId: entry.bucket.id, name: entry.name, status: entry.status }),
   };
 }
