@@ -1,0 +1,30 @@
+const STATUS_OFFSET = 'HTTP/1.1 '.length;
+const HEAD_END = '\r\n\r\n';
+const CONTENT_LENGTH = /\r\ncontent-length: *(\d+)/i;
+
+/** Reads as much of an HTTP/1.1 answer as tells its status and its end. Answers must have a `content-length` or no body. */
+export class ResponseReader {
+  #head = '';
+  #status = 0;
+  #bodyBytes = -1;
+
+  /** @param bytes how much of `buffer` is new. @returns the status when it completes an answer, else undefined */
+  push(buffer: Buffer, bytes: number): number | undefined {
+    let offset = 0;
+    if (this.#bodyBytes < 0) {
+      const text = buffer.toString('latin1', 0, bytes);
+      const before = this.#head.length;
+      this.#head += text;
+      const end = this.#head.indexOf(HEAD_END, Math.max(0, before - HEAD_END.length));
+      if (end < 0) return undefined;
+      this.#status = Number(this.#head.slice(STATUS_OFFSET, STATUS_OFFSET + 3));
+      this.#bodyBytes = Number(CONTENT_LENGTH.exec(this.#head.slice(0, end))?.[1] ?? 0);
+      offset = end + HEAD_END.length - before;
+      this.#head = '';
+    }
+    this.#bodyBytes -= bytes - offset;
+    if (this.#bodyBytes > 0) return undefined;
+    this.#bodyBytes = -1;
+    return this.#status;
+  }
+}

@@ -1,0 +1,32 @@
+import type { Row } from '../lib/row.ts';
+import { batchWrite } from './batch-write.ts';
+import { catchUp } from './catch-up.ts';
+import { commitPause } from './commit-pause.ts';
+import { diskWrites } from './disk-writes.ts';
+import { fanOut } from './fan-out.ts';
+import { opening } from './opening.ts';
+import { pendingMemory } from './pending-memory.ts';
+import { replicationLag } from './replication-lag.ts';
+import { single4k } from './single-4k.ts';
+import { singleFsync, singleOs } from './single-record.ts';
+import { targetReturn } from './target-return.ts';
+import { deliveringTask, pausedTasks, unmatchedTasks } from './tasks-on-bucket.ts';
+
+/** In the order of the table of goals. */
+export const ROWS: readonly Row[] = [
+  singleOs,
+  singleFsync,
+  single4k,
+  batchWrite,
+  pausedTasks,
+  unmatchedTasks,
+  deliveringTask,
+  fanOut,
+  catchUp,
+  targetReturn,
+  pendingMemory,
+  diskWrites,
+  commitPause,
+  replicationLag,
+  opening,
+];
