@@ -12,6 +12,7 @@ import { BATCH_V1_PREFIX, DEFAULT_CONTENT_TYPE } from '../wire/batch-v1.ts';
 import { isPrintableAscii } from '../wire/header-text.ts';
 import { LabelCollector } from '../wire/label-list.ts';
 import { parseByteCount } from '../wire/numbers.ts';
+import { unfoldHeaderName } from './uws-binary.ts';
 import type { UwsRequest } from './uws.ts';
 
 const REDUCT_PREFIX = 'x-reduct-';
@@ -54,7 +55,7 @@ export class RequestHeaders {
         return;
       default:
         if (name.charCodeAt(0) === CODE_X && name.startsWith(REDUCT_PREFIX)) {
-          this.reduct.push(name, value);
+          this.reduct.push(unfoldHeaderName(name), value);
         }
     }
   };

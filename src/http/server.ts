@@ -12,7 +12,7 @@ import { Router } from './router.ts';
 import type { Route } from './router.ts';
 import { UploadBudget } from './upload-budget.ts';
 import type { UploadBudgetFigures } from './upload-budget.ts';
-import { loadUws } from './uws.ts';
+import { LISTEN_EXCLUSIVE, loadUws } from './uws.ts';
 import type { UwsApp, UwsListenSocket, UwsModule, UwsRequest, UwsResponse } from './uws.ts';
 
 const STARTING_TEXT = 'The server is starting up, please try again later';
@@ -60,7 +60,7 @@ export class FrontServer {
    */
   listen(host: string, port: number): Promise<number> {
     return new Promise((resolve, reject) => {
-      this.#app.listen(host, port, (socket) => {
+      this.#app.listen(host, port, LISTEN_EXCLUSIVE, (socket) => {
         if (socket === false) {
           reject(new Error(`Cannot listen on ${host}:${port}`));
           return;

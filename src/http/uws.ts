@@ -4,8 +4,8 @@
  * Rules of the library that callers keep: a response is gone after `onAborted` and after its end; bytes given to
  * `onData` are valid during the call only; everything that answers outside the request handler does so inside `cork`.
  */
-import { createRequire } from 'node:module';
 import { NativeModuleError } from '../errors/errors.ts';
+import { loadUwsBinary } from './uws-binary.ts';
 
 export interface UwsRequest {
   /** Lower case. */
@@ -47,7 +47,12 @@ export type UwsListenSocket = object;
 
 export interface UwsApp {
   any(pattern: string, handler: (res: UwsResponse, req: UwsRequest) => void): UwsApp;
-  listen(host: string, port: number, callback: (socket: UwsListenSocket | false) => void): UwsApp;
+  listen(
+    host: string,
+    port: number,
+    options: number,
+    callback: (socket: UwsListenSocket | false) => void,
+  ): UwsApp;
   /** Closes the listener and every connection. */
   close(): UwsApp;
 }
@@ -58,15 +63,17 @@ export interface UwsModule {
   us_socket_local_port(socket: UwsListenSocket): number;
 }
 
+/** Listen option: no other socket may share the port. */
+export const LISTEN_EXCLUSIVE = 1;
+
 /** Largest request head in bytes; more is answered 431 by the library. Read when the library loads. */
 export const MAX_HEADERS_BYTES = 1024 * 1024;
 
 /** @throws NativeModuleError when there is no binary for this machine. */
 export function loadUws(): UwsModule {
   process.env['UWS_HTTP_MAX_HEADERS_SIZE'] = String(MAX_HEADERS_BYTES);
-  const require = createRequire(import.meta.url);
   try {
-    const module: unknown = require('uWebSockets.js');
+    const module: unknown = loadUwsBinary();
     // A CommonJS module around a native binding; there is nothing to check its shape against.
     return module as UwsModule;
   } catch (cause) {
