@@ -3,6 +3,12 @@ import type { BlockView } from '../../store/block.ts';
 import type { Labels } from '../../store/labels.ts';
 import type { BatchLimits } from '../job.ts';
 
+/**
+ * Bytes of blocks that a batch may hold on to until its body is assembled. Only batches of many small records from
+ * large blocks come near it, and only with raised limits.
+ */
+export const MAX_HELD_BLOCK_BYTES: number = 32 * 1024 * 1024;
+
 /** A record that goes into the batch. */
 export interface PickedRecord {
   readonly ordinal: number;
@@ -40,6 +46,7 @@ export class BatchCollector {
   readonly #limitsBody: boolean;
   #metadataBytes = 0;
   #bodyBytes = 0;
+  #heldBytes = 0;
   #isFull = false;
 
   /** @param limitsBody false for HEAD: there is no body. */
@@ -71,11 +78,14 @@ export class BatchCollector {
       return false;
     }
     this.#format.add(record);
+    if (record.block !== this.records.at(-1)?.block) this.#heldBytes += record.block.bytes.length;
     this.records.push(record);
     this.#metadataBytes = metadataBytes;
     this.#bodyBytes += record.lengthBytes;
     this.#isFull =
-      this.records.length >= maxRecords || (this.#limitsBody && this.#bodyBytes > maxBodyBytes);
+      this.records.length >= maxRecords ||
+      (this.#limitsBody && this.#bodyBytes > maxBodyBytes) ||
+      this.#heldBytes > MAX_HELD_BLOCK_BYTES;
     return true;
   }
 

@@ -6,9 +6,12 @@ import { runAtOrBefore, runsFrom } from '../../store/run-index.ts';
 import type { BlockStore } from './block-store.ts';
 import { ScannedRecord } from './scanned-record.ts';
 
-/** Index rows are read in pages that double up to this: a short batch reads few, a long scan few times. */
+/**
+ * Index rows of the first and of later pages. Opening an iterator costs as much as reading hundreds of rows: the first
+ * page serves a batch from well-filled blocks, and where runs are short the second one serves the rest.
+ */
 const FIRST_PAGE_RUNS = 8;
-const MAX_PAGE_RUNS = 128;
+const PAGE_RUNS = 128;
 
 /** Blocks are read in groups that double up to this many, and shrink towards this many bytes. */
 const FIRST_GROUP_BLOCKS = 4;
@@ -142,7 +145,7 @@ export class RunScanner {
     this.#runs = runsFrom(reader, this.#entryId, fromTs, this.#pageRuns);
     const isLast = this.#runs.length < this.#pageRuns;
     this.#pageFromTs = isLast ? undefined : following(this.#runs.at(-1));
-    this.#pageRuns = Math.min(this.#pageRuns * 2, MAX_PAGE_RUNS);
+    this.#pageRuns = PAGE_RUNS;
     return this.#runs.length > 0;
   }
 
