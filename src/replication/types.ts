@@ -44,9 +44,9 @@ export interface StoredTask {
   readonly settings: ReplicationSettings;
 }
 
-/** Part of the log that is not for a task, because it was disabled then: [fromSequence, resume.sequence). */
+/** Part of the log that is not for a task, because it was disabled then: [from, resume). */
 export interface LogGap {
-  readonly fromSequence: number;
+  readonly from: Position;
   /** Where the task goes on; `null` while it is still disabled. */
   readonly resume: Position | null;
 }

@@ -1,0 +1,171 @@
+/**
+ * Everything that crosses between the main thread and replication workers. Plain data, cloned; only `line` is shared.
+ * Nothing is transferred, payloads never cross.
+ */
+import type { Position } from '../catalog/positions.ts';
+import type { FailureKind } from './backoff.ts';
+import type { FilterState } from './filter-state.ts';
+import type { ReplicationSettings } from './settings.ts';
+import type { DeadLetter } from './types.ts';
+
+/** Given to every worker when it starts (`workerData`). */
+export interface WorkerSetup {
+  readonly databaseHandle: bigint;
+  readonly ring: SharedArrayBuffer;
+  readonly options: WorkerOptions;
+}
+
+export interface WorkerOptions {
+  /** A slice opens no further window after this time. */
+  readonly sliceMs: number;
+  /** A slice that has caught up waits this long for more before it ends. */
+  readonly lingerMs: number;
+  /** Requests of one task in flight, over different entries. */
+  readonly concurrency: number;
+  readonly connectTimeoutMs: number;
+  /** A request without a byte sent or received for this long is given up (replication §5.8). */
+  readonly noProgressTimeoutMs: number;
+  /** PEM bundle that is trusted besides the system's roots; `null`: none (replication §5.9). */
+  readonly caPem: string | null;
+  readonly verifyTls: boolean;
+  /** Bytes of decoded blocks kept per thread. */
+  readonly blockCacheBytes: number;
+  /** Bytes of encoded windows kept per thread, for tasks with equal settings. */
+  readonly windowCacheBytes: number;
+}
+
+export const DEFAULT_WORKER_OPTIONS: WorkerOptions = {
+  sliceMs: 250,
+  lingerMs: 25,
+  concurrency: 4,
+  connectTimeoutMs: 10_000,
+  noProgressTimeoutMs: 60_000,
+  caPem: null,
+  verifyTls: true,
+  blockCacheBytes: 32 * 1024 * 1024,
+  windowCacheBytes: 32 * 1024 * 1024,
+};
+
+/** Names of entries that a thread does not know yet. */
+export interface EntryNames {
+  readonly names: readonly (readonly [number, string])[];
+  /** Ids up to this one that are not in `names`, and never were, belong to removed entries. */
+  readonly knownUpTo: number;
+}
+
+/** What of a task a worker needs. `version` changes with the settings. */
+export interface TaskSpec {
+  readonly id: number;
+  readonly version: number;
+  readonly settings: ReplicationSettings;
+}
+
+interface ScanJob {
+  readonly task: TaskSpec;
+  readonly bucketId: number;
+  readonly position: Position;
+  /** The scan does not go beyond this sequence; `null`: up to the head. */
+  readonly stopSequence: number | null;
+  readonly filterState: FilterState | null;
+  readonly entries: EntryNames | null;
+}
+
+/** Go on from a position: scan, send, wait for answers. */
+export interface SendJob extends ScanJob {
+  readonly kind: 'send';
+  readonly line: SharedArrayBuffer;
+  /** False: ask for the bucket first, and create it if it is missing (replication §5.3). */
+  readonly isTargetAvailable: boolean;
+  /** Try a mere connect first: the target was unreachable. */
+  readonly probeFirst: boolean;
+  /** Records below this sequence may have been sent before: a 409 for them is the answer to a resend. */
+  readonly resendSequence: number;
+}
+
+/** Scan without sending, for the pending count. */
+export interface CountJob extends ScanJob {
+  readonly kind: 'count';
+  readonly budgetMs: number;
+}
+
+/** Ask for the bucket, nothing else: the probe of a paused task (replication §3). */
+export interface CheckJob {
+  readonly kind: 'check';
+  readonly task: TaskSpec;
+}
+
+export type ReplicationJob = SendJob | CountJob | CheckJob;
+
+/**
+ * Why a slice could not go on. Besides the kinds of `backOff`: `auth` waits for `retryAfterMs` or new settings,
+ * `recheck` goes back to asking for the bucket (at once, the first time in a row), `stopped` was asked for, `bug` is
+ * ours.
+ */
+export interface SliceFailure {
+  readonly kind: FailureKind | 'auth' | 'recheck' | 'stopped' | 'bug';
+  /** Key of the hourly diagnostics. */
+  readonly key: number;
+  readonly message: string;
+  readonly retryAfterMs: number | null;
+}
+
+export interface ErrorCount {
+  readonly key: number;
+  readonly count: number;
+  readonly message: string;
+}
+
+export interface SliceCounts {
+  /** Records that the target has now, duplicates included. */
+  readonly records: number;
+  readonly bytes: number;
+  /** Requests that were answered with success. */
+  readonly batches: number;
+  readonly duplicates: number;
+  /** Records of the bucket that were gone from the log. */
+  readonly removedAtSource: number;
+  readonly errors: readonly ErrorCount[];
+  /** Matching records (and their bytes) between the old and the new position. */
+  readonly passedRecords: number;
+  readonly passedBytes: number;
+}
+
+export interface SendResult {
+  readonly kind: 'send';
+  /** First position with anything not answered. */
+  readonly position: Position;
+  readonly filterState: FilterState | null;
+  /** Nothing was left up to the head (or `stopSequence`) when the slice ended. */
+  readonly isCaughtUp: boolean;
+  /** Nothing at or above this sequence has ever been sent by this slice. */
+  readonly attemptedSequence: number;
+  readonly isTargetAvailable: boolean;
+  readonly counts: SliceCounts;
+  readonly deadLetters: readonly DeadLetter[];
+  readonly failure: SliceFailure | null;
+  /** Names of entries with ids above this one are needed to go on. */
+  readonly needsEntriesAfter: number | null;
+}
+
+export interface CountResult {
+  readonly kind: 'count';
+  readonly position: Position;
+  readonly filterState: FilterState | null;
+  readonly records: number;
+  readonly bytes: number;
+  readonly needsEntriesAfter: number | null;
+}
+
+export interface CheckResult {
+  readonly kind: 'check';
+  readonly failure: SliceFailure | null;
+}
+
+export type ReplicationResult = SendResult | CountResult | CheckResult;
+
+/** Runs jobs, in worker threads or (in tests) in this one. */
+export interface ReplicationPool {
+  /** Rejects only when the worker or the pool is gone. */
+  run(job: ReplicationJob): Promise<ReplicationResult>;
+  close(): Promise<void>;
+}

@@ -1,0 +1,128 @@
+/** The windows of a slice that are not answered for yet, and the position that follows from them. Pure bookkeeping. */
+import type { Position } from '../catalog/positions.ts';
+import type { FilterState } from './filter-state.ts';
+import type { Window, WindowEnd } from './scan/window.ts';
+
+/** Windows open at once, and the content bytes from which on no further one is opened. */
+const MAX_OPEN_WINDOWS = 4;
+const MAX_OPEN_BYTES = 2 * 1024 * 1024;
+
+export interface OpenWindow {
+  readonly window: Window;
+  /** Where it ends, together with windows behind it that had nothing to send. */
+  to: Position;
+  end: WindowEnd;
+  filterState: FilterState | null;
+  removed: number;
+  /** Batches without an answer. */
+  unanswered: number;
+  /** A request with a batch of it was made. */
+  isStarted: boolean;
+}
+
+export class OpenWindows {
+  readonly #windows: OpenWindow[] = [];
+  #bytes = 0;
+  #position: Position;
+  #filterState: FilterState | null;
+  #attemptedSequence: number;
+  /** Records and bytes of windows that are answered for. */
+  passedRecords = 0;
+  passedBytes = 0;
+  removed = 0;
+
+  constructor(position: Position, filterState: FilterState | null) {
+    this.#position = position;
+    this.#filterState = filterState;
+    this.#attemptedSequence = position.sequence;
+  }
+
+  /** First position with anything not answered, and the state of the filters there. */
+  get position(): Position {
+    return this.#position;
+  }
+
+  get filterState(): FilterState | null {
+    return this.#filterState;
+  }
+
+  /** Where the next window begins, and the state of the filters there. */
+  get scanned(): Position {
+    return this.#windows.at(-1)?.to ?? this.#position;
+  }
+
+  get scannedState(): FilterState | null {
+    const last = this.#windows.at(-1);
+    return last === undefined ? this.#filterState : last.filterState;
+  }
+
+  /** Nothing at or above this sequence was sent. */
+  get attemptedSequence(): number {
+    return this.#attemptedSequence;
+  }
+
+  get isEmpty(): boolean {
+    return this.#windows.length === 0;
+  }
+
+  get hasRoom(): boolean {
+    return this.#windows.length < MAX_OPEN_WINDOWS && this.#bytes < MAX_OPEN_BYTES;
+  }
+
+  /** @returns the open window; undefined when there is nothing to send in it. */
+  open(window: Window): OpenWindow | undefined {
+    const last = this.#windows.at(-1);
+    const { to, end, filterState, removed } = window;
+    if (window.batches.length > 0) {
+      const unanswered = window.batches.length;
+      const open = { window, to, end, filterState, removed, unanswered, isStarted: false };
+      this.#windows.push(open);
+      this.#bytes += window.bytes;
+      return open;
+    }
+    if (last === undefined) {
+      this.#position = to;
+      this.#filterState = filterState;
+      this.removed += removed;
+    } else {
+      last.to = to;
+      last.end = end;
+      last.filterState = filterState;
+      last.removed += removed;
+    }
+    return undefined;
+  }
+
+  start(open: OpenWindow): void {
+    open.isStarted = true;
+    this.#attemptedSequence = Math.max(this.#attemptedSequence, open.window.to.sequence);
+  }
+
+  /** One batch of the window is answered for. */
+  answer(open: OpenWindow): void {
+    open.unanswered--;
+    for (;;) {
+      const first = this.#windows[0];
+      if (first === undefined || first.unanswered > 0) return;
+      this.#windows.shift();
+      this.#bytes -= first.window.bytes;
+      this.#position = first.to;
+      this.#filterState = first.filterState;
+      this.removed += first.removed;
+      this.passedRecords += first.window.records;
+      this.passedBytes += first.window.bytes;
+    }
+  }
+
+  /** The newest window, if nothing of it was sent. */
+  lastUnstarted(): OpenWindow | undefined {
+    const last = this.#windows.at(-1);
+    return last === undefined || last.isStarted ? undefined : last;
+  }
+
+  /** Forgets the newest window; the scan goes back to where it began. */
+  dropLast(): void {
+    const dropped = this.#windows.pop();
+    if (dropped !== undefined) this.#bytes -= dropped.window.bytes;
+  }
+}

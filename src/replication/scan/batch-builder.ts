@@ -1,0 +1,195 @@
+/** Turns passing records of a window into batches, one entry each, in the order of the log (replication §5.2). */
+import { BugError } from '../../errors/errors.ts';
+import { type BlockView, decodeMeta } from '../../store/block.ts';
+import { BLOCK_KIND_UPDATES, REMOVED_META } from '../../store/format.ts';
+import type { Batch, BatchLimits, LargeBody } from './batch.ts';
+import { describeMeta, type MetaCache, type MetaInfo } from './meta-cache.ts';
+import { OpenBatch, timeHeader } from './open-batch.ts';
+import type { RecordSink } from './task-filter.ts';
+
+/** The entry that records belong to, as the target knows it. */
+export interface BatchEntry {
+  readonly id: number;
+  readonly name: string;
+  readonly path: string;
+}
+
+/** From this share of a full batch on, a block that would be torn apart starts the next batch: it needs no copy. */
+const FULL_ENOUGH = 0.75;
+
+/** Memory of a batch besides body and headers, roughly. */
+const BATCH_BYTES = 256;
+
+const EMPTY = Buffer.alloc(0);
+
+export class BatchBuilder implements RecordSink {
+  readonly #metas: MetaCache;
+  readonly #limits: BatchLimits;
+  readonly #open: Map<number, OpenBatch> = new Map();
+  readonly #entries: Map<number, BatchEntry> = new Map();
+  readonly #batches: Batch[] = [];
+  #lastShared: BlockView | undefined;
+  records = 0;
+  bytes = 0;
+  removed = 0;
+  /** Memory that the batches keep alive, roughly. */
+  retainedBytes = 0;
+
+  constructor(metas: MetaCache, limits: BatchLimits) {
+    this.#metas = metas;
+    this.#limits = limits;
+  }
+
+  /** Before the first record of an entry is appended. */
+  enter(entry: BatchEntry): void {
+    this.#entries.set(entry.id, entry);
+  }
+
+  /** Adds records [from, to) of a block. */
+  append(view: BlockView, from: number, to: number): void {
+    if (view.kind === BLOCK_KIND_UPDATES) {
+      for (let i = from; i < to; i++) this.#addUpdate(view, i);
+      return;
+    }
+    const large = view.large();
+    let at = from;
+    while (at < to) {
+      const metaIndex = view.metaIndex(at);
+      let end = at + 1;
+      while (end < to && view.metaIndex(end) === metaIndex) end++;
+      if (metaIndex === REMOVED_META) this.removed += end - at;
+      else this.#addEqual(view, at, end, this.#metas.of(view, metaIndex), large);
+      at = end;
+    }
+  }
+
+  /** All batches; those of one entry in the order of the log. */
+  finish(): readonly Batch[] {
+    for (const entryId of this.#open.keys()) this.#close(entryId);
+    return this.#batches;
+  }
+
+  /** Records with equal content type and labels. */
+  #addEqual(
+    view: BlockView,
+    from: number,
+    to: number,
+    meta: MetaInfo,
+    large: LargeBody | undefined,
+  ): void {
+    if (meta.carrier === 'batch' && large === undefined) this.#addRun(view, from, to, meta.tail);
+    else for (let i = from; i < to; i++) this.#addAlone(view, i, meta, large);
+  }
+
+  #addRun(view: BlockView, from: number, to: number, tail: string): void {
+    let open = this.#openForRun(view, from, to);
+    let start = from;
+    for (let i = from; i < to; i++) {
+      const length = view.length(i);
+      if (open.isFull(this.#limits, length)) {
+        open.endRun(view, start, i);
+        start = i;
+        open = this.#reopen(view.entryId, 'write');
+      }
+      open.addHeader(timeHeader(view, i), length + tail);
+      open.bytes += length;
+    }
+    open.endRun(view, start, to);
+  }
+
+  /** The batch for a run: another one when this would tear a block apart or bring a timestamp twice. */
+  #openForRun(view: BlockView, from: number, to: number): OpenBatch {
+    const open = this.#open.get(view.entryId);
+    if (open === undefined || open.kind !== 'write') return this.#reopen(view.entryId, 'write');
+    const { maxRecords } = this.#limits;
+    const isTorn = open.count >= maxRecords * FULL_ENOUGH && open.count + to - from > maxRecords;
+    if (isTorn && open.lastView !== view) return this.#reopen(view.entryId, 'write');
+    return open.sharesTimestamp(view, from, to) ? this.#reopen(view.entryId, 'write') : open;
+  }
+
+  /** All labels after the update, and those that disappeared with an empty value (replication §2.6). */
+  #addUpdate(view: BlockView, index: number): void {
+    const { labels } = view.metaOf(index);
+    const removedLabels = decodeMeta(view.bytes, view.payloadOffset(index)).labels;
+    const meta = describeMeta('', [...labels, ...removedLabels]);
+    const name = timeHeader(view, index);
+    if (meta.carrier !== 'batch') {
+      const single: MetaInfo = { ...meta, carrier: 'none', refusal: meta.refusal || NOT_IN_BATCH };
+      this.#close(view.entryId);
+      this.#push(view.entryId, {
+        kind: 'update',
+        headers: [name, '0'],
+        recordCount: 1,
+        bodyBytes: 0,
+        body: EMPTY,
+        single,
+        lastSequence: view.sequence,
+      });
+      return;
+    }
+    let open = this.#open.get(view.entryId);
+    const isFull = open === undefined || open.isFull(this.#limits, 0);
+    // Two updates of one record cannot share a request; the later one comes after the earlier one.
+    if (open === undefined || open.kind !== 'update' || isFull || open.headers.includes(name)) {
+      open = this.#reopen(view.entryId, 'update');
+    }
+    open.addHeader(name, `0${meta.tail}`);
+    open.lastSequence = view.sequence;
+  }
+
+  #reopen(entryId: number, kind: OpenBatch['kind']): OpenBatch {
+    this.#close(entryId);
+    const open = new OpenBatch(kind);
+    this.#open.set(entryId, open);
+    return open;
+  }
+
+  #close(entryId: number): void {
+    const open = this.#open.get(entryId);
+    if (open === undefined || open.count === 0) return;
+    this.#open.delete(entryId);
+    open.sort();
+    const { content, shared } = open.body();
+    if (shared === undefined) this.retainedBytes += content.length;
+    else if (shared !== this.#lastShared) this.retainedBytes += shared.bytes.length;
+    this.#lastShared = shared;
+    this.retainedBytes += open.headerBytes * 2;
+    this.#push(entryId, {
+      kind: open.kind,
+      headers: open.headers,
+      recordCount: open.count,
+      bodyBytes: open.bytes,
+      body: content,
+      single: undefined,
+      lastSequence: open.lastSequence,
+    });
+  }
+
+  /** A record that cannot share a batch. What came before it goes first. */
+  #addAlone(view: BlockView, index: number, meta: MetaInfo, large: LargeBody | undefined): void {
+    this.#close(view.entryId);
+    const length = view.length(index);
+    const isBatch = meta.carrier === 'batch';
+    this.#push(view.entryId, {
+      kind: 'write',
+      headers: [timeHeader(view, index), isBatch ? length + meta.tail : `${length}`],
+      recordCount: 1,
+      bodyBytes: length,
+      body: large ?? Buffer.from(view.payload(index)),
+      single: isBatch ? undefined : meta,
+      lastSequence: view.sequence,
+    });
+    if (large === undefined) this.retainedBytes += length;
+  }
+
+  #push(entryId: number, batch: Omit<Batch, 'entryId' | 'entryName' | 'entryPath'>): void {
+    const entry = this.#entries.get(entryId);
+    if (entry === undefined) throw new BugError(`records of entry ${entryId} without its name`);
+    this.records += batch.recordCount;
+    this.bytes += batch.bodyBytes;
+    this.retainedBytes += BATCH_BYTES;
+    this.#batches.push({ entryId, entryName: entry.name, entryPath: entry.path, ...batch });
+  }
+}
+
+const NOT_IN_BATCH = 'The labels of the record cannot be expressed in batch headers';

@@ -1,0 +1,152 @@
+/**
+ * One thread's view of the log: blocks by sequence, from the ring while they are there and from the store otherwise.
+ * Tasks of a thread share what it has decoded, whatever their filters.
+ */
+import { BlockView } from '../../store/block.ts';
+import { COLUMN_BLOCKS } from '../../store/format.ts';
+import { blockKey, sequenceOfBlockKey } from '../../store/keys.ts';
+import type { RocksReader } from '../../store/rocks.ts';
+import type { RingReader } from '../../ring/reader.ts';
+import { BlockCache, MAX_AGE_MS } from './block-cache.ts';
+
+/** Bytes of a page read from the store at once: one such read holds the thread for a few milliseconds. */
+const PAGE_BYTES = 4 * 1024 * 1024;
+const PAGE_ROWS = 4096;
+
+/** Pages kept, for tasks that catch up side by side; policy when full: `drop_oldest`. */
+const MAX_PAGES = 4;
+
+/** Copies up to this size come from Node's shared slab; larger ones get memory of their own. */
+const SLAB_BYTES = 2048;
+
+/** Consecutive blocks of all buckets as the store had them: everything in [from, to). */
+interface Page {
+  readonly from: number;
+  readonly to: number;
+  readonly blocks: readonly BlockView[];
+  readonly readMs: number;
+}
+
+/**
+ * - a block: it is of the bucket asked for, at or behind the sequence asked for, with none of that bucket between;
+ * - a number: no block of the bucket before this sequence;
+ * - `page-needed`: only a read from the store can tell, and it was not allowed;
+ * - `end`: nothing is published from here on.
+ */
+export type LogStep = BlockView | number | 'page-needed' | 'end';
+
+export class LogReader {
+  readonly #store: RocksReader;
+  readonly #ring: RingReader;
+  readonly #nowMs: () => number;
+  readonly #blocks: BlockCache;
+  /** Newest last. */
+  readonly #pages: Page[] = [];
+  /** Pages read from the store so far. */
+  pagesRead = 0;
+
+  /** @param cacheBytes bound of the blocks kept. */
+  constructor(store: RocksReader, ring: RingReader, cacheBytes: number, nowMs: () => number) {
+    this.#nowMs = nowMs;
+    this.#store = store;
+    this.#ring = ring;
+    this.#blocks = new BlockCache(cacheBytes);
+  }
+
+  get store(): RocksReader {
+    return this.#store;
+  }
+
+  get ring(): RingReader {
+    return this.#ring;
+  }
+
+  /** Next sequence that is not yet published. */
+  head(): number {
+    return this.#ring.head();
+  }
+
+  /** @param mayReadPage whether the store may be read. */
+  step(sequence: number, bucketId: number, mayReadPage: boolean): LogStep {
+    const cached = this.#blocks.get(sequence, this.#nowMs());
+    if (cached !== undefined) return cached.bucketId === bucketId ? cached : sequence + 1;
+    const read = this.#ring.read(sequence, bucketId, allocate);
+    if (typeof read !== 'string') {
+      const view = new BlockView(read);
+      this.#blocks.add(view, this.#nowMs());
+      return view;
+    }
+    switch (read) {
+      case 'other-bucket':
+        return sequence + 1;
+      case 'not-published':
+        return 'end';
+      case 'in-store':
+        return this.#stepInStore(sequence, bucketId, mayReadPage);
+    }
+  }
+
+  #stepInStore(sequence: number, bucketId: number, mayReadPage: boolean): LogStep {
+    const oldestMs = this.#nowMs() - MAX_AGE_MS;
+    let page = this.#pages.findLast(
+      ({ from, to, readMs }) => from <= sequence && sequence < to && readMs >= oldestMs,
+    );
+    if (page === undefined) {
+      if (!mayReadPage) return 'page-needed';
+      page = this.#readPage(sequence);
+      this.#pages.push(page);
+      if (this.#pages.length > MAX_PAGES) this.#pages.shift();
+    }
+    const { blocks } = page;
+    for (let at = firstAtOrBehind(blocks, sequence); at < blocks.length; at++) {
+      const block = blocks[at];
+      if (block !== undefined && block.bucketId === bucketId) return block;
+    }
+    return page.to;
+  }
+
+  #readPage(sequence: number): Page {
+    this.pagesRead++;
+    const head = this.head();
+    // Above the tail only this one block is missing from the ring: it was too large for it.
+    const limit = sequence >= this.#ring.tail() ? sequence + 1 : head;
+    const iterator = this.#store.iterate(COLUMN_BLOCKS, {
+      gte: blockKey(sequence),
+      lt: blockKey(limit),
+      pageBytes: PAGE_BYTES,
+    });
+    try {
+      const { rows, finished } = iterator.next(PAGE_ROWS);
+      const blocks: BlockView[] = [];
+      let to = sequence;
+      for (let i = 0; i + 1 < rows.length; i += 2) {
+        const key = rows[i];
+        const value = rows[i + 1];
+        if (key === undefined || value === undefined) continue;
+        to = sequenceOfBlockKey(key) + 1;
+        blocks.push(new BlockView(value));
+      }
+      // Removed blocks leave holes; up to the limit there is nothing else.
+      const readMs = this.#nowMs();
+      return { from: sequence, to: finished || rows.length === 0 ? limit : to, blocks, readMs };
+    } finally {
+      iterator.close();
+    }
+  }
+}
+
+function allocate(bytes: number): Buffer {
+  return bytes > SLAB_BYTES ? Buffer.allocUnsafeSlow(bytes) : Buffer.allocUnsafe(bytes);
+}
+
+/** Index of the first block whose sequence is ≥ `sequence`. */
+function firstAtOrBehind(blocks: readonly BlockView[], sequence: number): number {
+  let low = 0;
+  let high = blocks.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((blocks[middle]?.sequence ?? 0) < sequence) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,120 @@
+/** Produces the windows of a task, one after the other (see `window.ts`). Runs in workers; never waits. */
+import type { Position } from '../../catalog/positions.ts';
+import type { Batch, BatchLimits } from './batch.ts';
+import { type BatchEntry, BatchBuilder } from './batch-builder.ts';
+import type { EntryDirectory } from './entry-directory.ts';
+import { entryPath } from './entry-path.ts';
+import type { LogReader } from './log-reader.ts';
+import type { MetaCache } from './meta-cache.ts';
+import type { RecordSink, TaskFilter } from './task-filter.ts';
+import type { Window } from './window.ts';
+import type { WindowCache } from './window-cache.ts';
+import { scanWindow } from './window-scan.ts';
+
+/** What all scans of a thread share. */
+export interface ScanContext {
+  readonly log: LogReader;
+  readonly metas: MetaCache;
+  readonly entries: EntryDirectory;
+  readonly windows: WindowCache;
+  readonly nowMs: () => number;
+}
+
+export interface ScanSettings {
+  readonly bucketId: number;
+  readonly filter: TaskFilter;
+  readonly dstPrefix: string;
+  readonly limits: BatchLimits;
+  /** Tasks with equal signatures get equal windows; `null`: windows are not shared. */
+  readonly signature: string | null;
+  /** Scan no further than this sequence; `null`: up to the head. */
+  readonly stopSequence: number | null;
+}
+
+/** Takes records during a scan; ends with the batches made of them, if any. */
+export interface WindowSink extends RecordSink {
+  enter(entry: BatchEntry): void;
+  finish(): readonly Batch[];
+  readonly records: number;
+  readonly bytes: number;
+  /** Rows of removed records among those that passed. */
+  readonly removed: number;
+  readonly retainedBytes: number;
+}
+
+export class WindowSource {
+  readonly #context: ScanContext;
+  readonly #settings: ScanSettings;
+  readonly #newSink: () => WindowSink;
+  /** By entry id; `null` for entries the task does not want. */
+  readonly #targets: Map<number, BatchEntry | null> = new Map();
+
+  /** @param newSink what becomes of matching records; default: batches. */
+  constructor(context: ScanContext, settings: ScanSettings, newSink?: () => WindowSink) {
+    this.#context = context;
+    this.#settings = settings;
+    this.#newSink = newSink ?? (() => new BatchBuilder(context.metas, settings.limits));
+  }
+
+  /**
+   * The window from `from` on. Its filter state is that of the task's filter, which must stand at `from`.
+   * @returns undefined when nothing was published from there on, or the stop is reached.
+   */
+  next(from: Position): Window | undefined {
+    const { signature, stopSequence } = this.#settings;
+    if (stopSequence !== null && from.sequence >= stopSequence) return undefined;
+    if (signature === null) return this.#scan(from);
+    const { windows, nowMs } = this.#context;
+    const shared = windows.find(signature, from, nowMs(), stopSequence);
+    if (shared !== undefined) return shared;
+    const window = this.#scan(from);
+    // Ends that depend on this task are not for others.
+    if (window !== undefined && window.end !== 'stop' && window.end !== 'entry') {
+      windows.add(signature, window);
+    }
+    return window;
+  }
+
+  #scan(from: Position): Window | undefined {
+    const { bucketId, filter, stopSequence } = this.#settings;
+    const { log, entries, nowMs } = this.#context;
+    const sink = this.#newSink();
+    const scanned = scanWindow(log, bucketId, from, stopSequence, (view) => {
+      const target = this.#targetOf(view.entryId);
+      if (target === undefined) return false;
+      if (target !== null) {
+        sink.enter(target);
+        filter.filter(view, target.name, sink);
+      }
+      return true;
+    });
+    if (scanned.end === 'head' && scanned.to.sequence === from.sequence) return undefined;
+    const batches = sink.finish();
+    return {
+      from,
+      to: scanned.to,
+      end: scanned.end,
+      batches,
+      records: sink.records,
+      bytes: sink.bytes,
+      removed: scanned.removed + sink.removed,
+      filterState: filter.snapshot(),
+      needsEntriesAfter: scanned.end === 'entry' ? entries.knownUpTo(bucketId) : null,
+      retainedBytes: sink.retainedBytes,
+      createdMs: nowMs(),
+    };
+  }
+
+  /** The entry at the target; `null` when it is not wanted, undefined when its name has to be asked for. */
+  #targetOf(entryId: number): BatchEntry | null | undefined {
+    const known = this.#targets.get(entryId);
+    if (known !== undefined) return known;
+    const { bucketId, filter, dstPrefix } = this.#settings;
+    const name = this.#context.entries.nameOf(bucketId, entryId);
+    if (name === undefined) return undefined;
+    const isWanted = name !== null && filter.selects(name);
+    const target = isWanted ? { id: entryId, name, path: entryPath(dstPrefix, name) } : null;
+    this.#targets.set(entryId, target);
+    return target;
+  }
+}

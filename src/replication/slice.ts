@@ -1,0 +1,279 @@
+/**
+ * One slice of one task: scan, send, wait for answers, until the time is over, nothing is left, a request fails, or the
+ * main thread stops it. Runs in workers; any number of slices of different tasks share a thread.
+ */
+import { setImmediate as yieldToLoop } from 'node:timers/promises';
+import type { SendJob, SendResult, SliceFailure, WorkerOptions } from './messages.ts';
+import { OpenWindows, type OpenWindow } from './open-windows.ts';
+import type { RingWatcher } from './ring-watcher.ts';
+import type { Batch } from './scan/batch.ts';
+import type { Window } from './scan/window.ts';
+import { type ScanContext, WindowSource } from './scan/window-source.ts';
+import { SliceCounter } from './slice-counts.ts';
+import { TaskLine } from './task-line.ts';
+import type { TaskSession } from './task-sessions.ts';
+import { Lanes } from './transfer/lanes.ts';
+import type { BatchOutcome } from './transfer/send-result.ts';
+import { Sender } from './transfer/sender.ts';
+import { checkTarget, probeConnect } from './transfer/target-check.ts';
+import { RequestGroup, type TargetClient } from './transfer/target-client.ts';
+import type { DeadLetter } from './types.ts';
+import { Wakeup } from './wakeup.ts';
+
+/** After a scan up to the head that matched nothing, the next one waits this long: nobody is waiting for it. */
+const IDLE_SCAN_INTERVAL_MS = 5;
+
+/** What all slices of a thread share. */
+export interface SliceContext {
+  readonly scan: ScanContext;
+  readonly watcher: RingWatcher;
+  readonly options: WorkerOptions;
+  readonly nowMs: () => number;
+}
+
+interface PendingBatch {
+  readonly batch: Batch;
+  readonly open: OpenWindow;
+}
+
+const STOPPED: SliceFailure = {
+  kind: 'stopped',
+  key: -5,
+  message: 'Interrupted',
+  retryAfterMs: null,
+};
+
+export class Slice {
+  readonly #context: SliceContext;
+  readonly #job: SendJob;
+  readonly #session: TaskSession;
+  readonly #client: TargetClient;
+  readonly #line: TaskLine;
+  readonly #source: WindowSource;
+  readonly #sender: Sender;
+  readonly #windows: OpenWindows;
+  readonly #lanes: Lanes<PendingBatch> = new Lanes();
+  readonly #wakeup: Wakeup = new Wakeup();
+  readonly #group: RequestGroup = new RequestGroup();
+  readonly #counter: SliceCounter = new SliceCounter();
+  readonly #deadLetters: DeadLetter[] = [];
+  readonly #endMs: number;
+  #inFlight = 0;
+  #isCaughtUp = false;
+  #isTargetAvailable: boolean;
+  #failure: SliceFailure | null = null;
+  #needsEntriesAfter: number | null = null;
+  #nextScanMs = 0;
+  #lastWorkMs: number;
+
+  constructor(context: SliceContext, job: SendJob, session: TaskSession, client: TargetClient) {
+    const { scan, options, nowMs } = context;
+    const { bucketId, position, filterState, stopSequence, task } = job;
+    const { filter, limits, signature } = session;
+    const { dstPrefix, dstBucket } = task.settings;
+    this.#context = context;
+    this.#job = job;
+    this.#session = session;
+    this.#client = client;
+    this.#line = new TaskLine(job.line);
+    this.#windows = new OpenWindows(position, filterState);
+    this.#isTargetAvailable = job.isTargetAvailable;
+    this.#lastWorkMs = nowMs();
+    this.#endMs = this.#lastWorkMs + options.sliceMs;
+    const settings = { bucketId, filter, dstPrefix, limits, signature, stopSequence };
+    this.#source = new WindowSource(scan, settings);
+    this.#sender = new Sender({
+      client,
+      bucketName: dstBucket,
+      store: scan.log.store,
+      metas: scan.metas,
+      limits,
+      isUpdateOnly: filter.isSampling,
+      group: this.#group,
+      memory: session.memory,
+      counter: this.#counter,
+      resendSequence: job.resendSequence,
+      nowMs: () => Date.now(),
+    });
+  }
+
+  /** Never rejects for what a target or a network does. */
+  async run(): Promise<SendResult> {
+    const { watcher } = this.#context;
+    const raise = (): void => this.#wakeup.raise();
+    this.#session.filter.restore(this.#job.filterState);
+    void this.#line.whenStopped().then(() => this.#onStopWord());
+    watcher.add(raise);
+    try {
+      this.#failure = await this.#contact();
+      if (this.#failure === null) {
+        this.#isTargetAvailable = true;
+        await this.#loop();
+      }
+    } finally {
+      watcher.remove(raise);
+      this.#line.release();
+    }
+    return this.#result();
+  }
+
+  #onStopWord(): void {
+    if (!this.#line.isStopped()) return;
+    this.#fail(STOPPED);
+    this.#group.abort(new DOMException('The task was stopped', 'AbortError'));
+  }
+
+  async #contact(): Promise<SliceFailure | null> {
+    const { isTargetAvailable, probeFirst, task } = this.#job;
+    if (this.#line.isStopped()) return STOPPED;
+    if (isTargetAvailable) return null;
+    const failure =
+      (probeFirst ? await probeConnect(task.settings.dstHost) : null) ??
+      (await checkTarget(this.#client, task.settings.dstBucket, true, this.#group));
+    if (failure === null || this.#line.isStopped()) return failure === null ? null : STOPPED;
+    this.#counter.countError(failure.key, failure.message, 1);
+    return failure;
+  }
+
+  async #loop(): Promise<void> {
+    for (;;) {
+      const opened = this.#openNext();
+      this.#startReady();
+      if (opened) {
+        // One window a turn: requests, answers and the slices of other tasks get theirs between.
+        await yieldToLoop();
+        continue;
+      }
+      const waitMs = this.#waitMs();
+      if (waitMs === 'end') return;
+      await this.#wakeup.wait(waitMs);
+    }
+  }
+
+  /** How long to wait for the next event in ms (`null`: no limit), or `end` when the slice is over. */
+  #waitMs(): number | null | 'end' {
+    const nowMs = this.#context.nowMs();
+    const mayOpen = this.#mayOpen(nowMs);
+    if (this.#inFlight > 0)
+      return mayOpen && this.#nextScanMs > nowMs ? this.#scanWaitMs(nowMs) : null;
+    if (!mayOpen || !this.#isCaughtUp || this.#job.stopSequence !== null) return 'end';
+    const leftMs = Math.min(this.#lastWorkMs + this.#context.options.lingerMs, this.#endMs) - nowMs;
+    if (leftMs <= 0) return 'end';
+    return this.#nextScanMs > nowMs ? Math.min(leftMs, this.#scanWaitMs(nowMs)) : leftMs;
+  }
+
+  #scanWaitMs(nowMs: number): number {
+    return Math.max(1, this.#nextScanMs - nowMs);
+  }
+
+  #mayOpen(nowMs: number): boolean {
+    return this.#failure === null && this.#needsEntriesAfter === null && nowMs < this.#endMs;
+  }
+
+  /** @returns whether there may be more to open right away. */
+  #openNext(): boolean {
+    const nowMs = this.#context.nowMs();
+    if (!this.#mayOpen(nowMs) || nowMs < this.#nextScanMs) return false;
+    this.#dropStale();
+    if (!this.#windows.hasRoom) return false;
+    const window = this.#source.next(this.#windows.scanned);
+    this.#isCaughtUp = window === undefined;
+    if (window === undefined) return false;
+    const open = this.#windows.open(window);
+    this.#needsEntriesAfter = window.needsEntriesAfter;
+    if (open !== undefined) {
+      for (const batch of window.batches) this.#lanes.push(batch.entryId, { batch, open });
+    } else if (window.to.sequence >= this.#context.scan.log.head()) {
+      this.#nextScanMs = nowMs + IDLE_SCAN_INTERVAL_MS;
+    }
+    if (window.to.bucketOrdinal !== window.from.bucketOrdinal) this.#lastWorkMs = nowMs;
+    this.#showOpened(window, 1);
+    // A shared window may have ended at an older head.
+    const { scan } = this.#context;
+    this.#isCaughtUp = window.end === 'stop' || window.to.sequence >= scan.log.head();
+    return !this.#isCaughtUp;
+  }
+
+  /** A window that ended at the head and waits for its entries is scanned again, larger, when the log has grown. */
+  #dropStale(): void {
+    const last = this.#windows.lastUnstarted();
+    if (last?.end !== 'head' || this.#context.scan.log.head() === last.to.sequence) return;
+    const { window } = last;
+    for (const { entryId } of window.batches) this.#lanes.unpush(entryId);
+    this.#windows.dropLast();
+    this.#session.filter.restore(this.#windows.scannedState);
+    this.#showOpened(window, -1);
+  }
+
+  #showOpened({ records, bytes }: Window, sign: 1 | -1): void {
+    this.#line.add('matchedRecords', sign * records);
+    this.#line.add('matchedBytes', sign * bytes);
+    this.#line.add('openRecords', sign * records);
+    this.#line.add('openBytes', sign * bytes);
+    const { sequence, bucketOrdinal } = this.#windows.scanned;
+    this.#line.set('scannedSequence', sequence);
+    this.#line.set('scannedOrdinal', bucketOrdinal);
+  }
+
+  #startReady(): void {
+    while (this.#failure === null && this.#inFlight < this.#context.options.concurrency) {
+      const pending = this.#lanes.take();
+      if (pending === undefined) return;
+      // Time is over: windows that are begun are finished, others are left to the next slice.
+      if (!pending.open.isStarted && this.#context.nowMs() >= this.#endMs) continue;
+      this.#windows.start(pending.open);
+      this.#inFlight++;
+      void this.#send(pending);
+    }
+  }
+
+  async #send({ batch, open }: PendingBatch): Promise<void> {
+    let outcome: BatchOutcome;
+    try {
+      outcome = await this.#sender.send(batch);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      outcome = { kind: 'kept', failure: { kind: 'bug', key: -1, message, retryAfterMs: null } };
+    }
+    this.#inFlight--;
+    this.#lastWorkMs = this.#context.nowMs();
+    this.#lanes.done(batch.entryId);
+    if (outcome.kind === 'kept') {
+      this.#fail(outcome.failure);
+    } else {
+      this.#counter.countSent(outcome);
+      this.#deadLetters.push(...outcome.deadLetters);
+      this.#windows.answer(open);
+      this.#line.add('openRecords', -batch.recordCount);
+      this.#line.add('openBytes', -batch.bodyBytes);
+      this.#line.add('sentRecords', outcome.records);
+      this.#line.add('sentBytes', outcome.bytes);
+    }
+    this.#wakeup.raise();
+  }
+
+  /** The first failure counts; a stop comes before all. */
+  #fail(failure: SliceFailure): void {
+    if (this.#failure === null || failure.kind === 'stopped') this.#failure = failure;
+    this.#wakeup.raise();
+  }
+
+  #result(): SendResult {
+    const { position, filterState, attemptedSequence, passedRecords, passedBytes } = this.#windows;
+    this.#counter.removedAtSource += this.#windows.removed;
+    this.#counter.passedRecords = passedRecords;
+    this.#counter.passedBytes = passedBytes;
+    return {
+      kind: 'send',
+      position,
+      filterState,
+      isCaughtUp: this.#isCaughtUp && this.#windows.isEmpty,
+      attemptedSequence,
+      isTargetAvailable: this.#isTargetAvailable && this.#failure === null,
+      counts: this.#counter.toCounts(),
+      deadLetters: this.#deadLetters,
+      failure: this.#failure,
+      needsEntriesAfter: this.#needsEntriesAfter,
+    };
+  }
+}

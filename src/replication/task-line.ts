@@ -1,0 +1,85 @@
+/**
+ * The shared line of one task: 128 bytes of shared memory between the main thread and whichever worker runs a slice.
+ *
+ * ```
+ * 0   i32  stop word, written by the main thread only: 0 run, 1 stop
+ * 64  f64  figures, written by the worker while a slice runs and by the main thread between slices
+ * ```
+ * The stop word lies on a cache line of its own. Figures are for people and metrics; nothing is decided by them, so
+ * they need no order among each other (an aligned f64 is not torn on 64-bit machines).
+ */
+
+const STOP_WORD = 0;
+const FIGURES_AT_BYTES = 64;
+
+/** Places of the figures. "Of the slice" means since the running slice began; zero between slices. */
+const FIGURE = {
+  scannedSequence: 0,
+  scannedOrdinal: 1,
+  matchedRecords: 2,
+  matchedBytes: 3,
+  openRecords: 4,
+  openBytes: 5,
+  sentRecords: 6,
+  sentBytes: 7,
+} as const;
+
+export type FigureName = keyof typeof FIGURE;
+
+export const TASK_LINE_BYTES = 128;
+
+export class TaskLine {
+  readonly buffer: SharedArrayBuffer;
+  readonly #words: Int32Array;
+  readonly #figures: Float64Array;
+
+  constructor(buffer: SharedArrayBuffer = new SharedArrayBuffer(TASK_LINE_BYTES)) {
+    this.buffer = buffer;
+    this.#words = new Int32Array(buffer, 0, 1);
+    this.#figures = new Float64Array(buffer, FIGURES_AT_BYTES, 8);
+  }
+
+  /** Next sequence the slice has not looked at, its bucket ordinal, what it found, and what is unanswered of it. */
+  get(name: FigureName): number {
+    return this.#figures[FIGURE[name]] ?? 0;
+  }
+
+  set(name: FigureName, value: number): void {
+    this.#figures[FIGURE[name]] = value;
+  }
+
+  add(name: FigureName, value: number): void {
+    this.set(name, this.get(name) + value);
+  }
+
+  clearFigures(): void {
+    this.#figures.fill(0);
+  }
+
+  isStopped(): boolean {
+    return Atomics.load(this.#words, STOP_WORD) !== 0;
+  }
+
+  /** Main thread: the running slice, if any, ends now and gives up its requests. */
+  stop(): void {
+    Atomics.store(this.#words, STOP_WORD, 1);
+    // After the store, so that whoever is woken reads the new value.
+    Atomics.notify(this.#words, STOP_WORD);
+  }
+
+  /** Main thread, while no slice runs. */
+  rearm(): void {
+    Atomics.store(this.#words, STOP_WORD, 0);
+  }
+
+  /** Worker: resolves after `stop`, or after `release`. */
+  async whenStopped(): Promise<void> {
+    const result = Atomics.waitAsync(this.#words, STOP_WORD, 0);
+    if (result.async) await result.value;
+  }
+
+  /** Worker, at the end of a slice: lets the pending `whenStopped` go, so that waiters do not pile up. */
+  release(): void {
+    Atomics.notify(this.#words, STOP_WORD);
+  }
+}

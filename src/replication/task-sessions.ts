@@ -1,0 +1,81 @@
+/** What a thread keeps of tasks between their slices: compiled filters and memory of refusals. Never decides anything. */
+import type { TaskSpec } from './messages.ts';
+import { type BatchLimits, DEFAULT_BATCH_LIMITS } from './scan/batch.ts';
+import type { LogReader } from './scan/log-reader.ts';
+import type { MetaCache } from './scan/meta-cache.ts';
+import { readBlock } from '../store/run-index.ts';
+import { TaskFilter } from './scan/task-filter.ts';
+import { RefusalMemory } from './transfer/refusal-memory.ts';
+
+/** Tasks remembered per thread; policy when full: `forget_oldest`. */
+const MAX_SESSIONS = 1024;
+
+export interface TaskSession {
+  readonly version: number;
+  readonly filter: TaskFilter;
+  readonly limits: BatchLimits;
+  /** Equal for tasks whose windows are equal; `null` when they depend on the task's own state. */
+  readonly signature: string | null;
+  readonly memory: RefusalMemory;
+}
+
+export class TaskSessions {
+  readonly #log: LogReader;
+  readonly #metas: MetaCache;
+  readonly #sessions: Map<number, TaskSession> = new Map();
+  /** Short names for signatures, which become parts of keys. */
+  readonly #signatures: Map<string, string> = new Map();
+
+  constructor(log: LogReader, metas: MetaCache) {
+    this.#log = log;
+    this.#metas = metas;
+  }
+
+  /** @throws ApiError 422 or JsonSyntaxError when the stored condition cannot be compiled. */
+  sessionOf(task: TaskSpec): TaskSession {
+    const known = this.#sessions.get(task.id);
+    if (known?.version === task.version) return known;
+    const session = this.#open(task);
+    this.#sessions.delete(task.id);
+    this.#sessions.set(task.id, session);
+    for (const oldest of this.#sessions.keys()) {
+      if (this.#sessions.size <= MAX_SESSIONS) break;
+      this.#sessions.delete(oldest);
+    }
+    return session;
+  }
+
+  /** A filter of its own, for a scan beside the task's. */
+  newFilter(task: TaskSpec): TaskFilter {
+    const read = (sequence: number): ReturnType<typeof readBlock> =>
+      readBlock(this.#log.store, sequence);
+    return new TaskFilter(task.settings, this.#metas, read);
+  }
+
+  #open(task: TaskSpec): TaskSession {
+    const filter = this.newFilter(task);
+    const { records, bytes } = filter.batchLimits;
+    const { maxRecords, maxBytes } = DEFAULT_BATCH_LIMITS;
+    const limits: BatchLimits = {
+      ...DEFAULT_BATCH_LIMITS,
+      maxRecords: Math.max(1, Math.min(records ?? maxRecords, maxRecords)),
+      maxBytes: bytes ?? maxBytes,
+    };
+    const signature = filter.isStateless ? this.#signatureOf(task, limits) : null;
+    return { version: task.version, filter, limits, signature, memory: new RefusalMemory() };
+  }
+
+  #signatureOf({ settings }: TaskSpec, limits: BatchLimits): string {
+    const { srcBucket, entries, include, exclude, dstPrefix } = settings;
+    const text = JSON.stringify([srcBucket, entries, include, exclude, dstPrefix, limits]);
+    let short = this.#signatures.get(text);
+    if (short === undefined) {
+      if (this.#signatures.size >= MAX_SESSIONS) this.#signatures.clear();
+      short = `s${this.#nextSignature++}`;
+      this.#signatures.set(text, short);
+    }
+    return short;
+  }
+
+  #nextSignature = 0;
+}

@@ -1,0 +1,279 @@
+/** Sends one batch and finds out what became of its records (replication §5.7). */
+import { answerMessage } from '../answer-headers.ts';
+import type { SliceFailure } from '../messages.ts';
+import {
+  decideRequest,
+  type RecordAction,
+  type RequestAction,
+  type RequestResult,
+} from '../outcome.ts';
+import {
+  type Batch,
+  type BatchLimits,
+  lengthOfBatch,
+  sliceBatch,
+  tsOfBatch,
+} from '../scan/batch.ts';
+import type { MetaCache } from '../scan/meta-cache.ts';
+import { classifyTransportError } from '../transport-error.ts';
+import type { DeadLetter } from '../types.ts';
+import type { RocksReader } from '../../store/rocks.ts';
+import { goneText, newBatchRequest, newHeadRequest } from './batch-request.ts';
+import { readFullRecords } from './full-write.ts';
+import {
+  addSent,
+  type BatchOutcome,
+  failed,
+  indexesOf,
+  moreUrgent,
+  NOTHING_SENT,
+  phaseOf,
+  recordResult,
+  type SentBatch,
+  toResult,
+} from './send-result.ts';
+import { describeResult, failureOf, failureWith } from './failure.ts';
+import type { RefusalMemory } from './refusal-memory.ts';
+import type { HttpAnswer, RequestGroup, TargetClient } from './target-client.ts';
+
+/** Told about everything that is counted per attempt. */
+export interface SendCounter {
+  countError(key: number, message: string, records: number): void;
+}
+
+export interface SenderOptions {
+  readonly client: TargetClient;
+  readonly bucketName: string;
+  readonly store: RocksReader;
+  readonly metas: MetaCache;
+  readonly limits: BatchLimits;
+  /** Updates of records that the target lacks are left out: the task samples (replication §2.4). */
+  readonly isUpdateOnly: boolean;
+  readonly group: RequestGroup;
+  readonly memory: RefusalMemory;
+  readonly counter: SendCounter;
+  readonly resendSequence: number;
+  readonly nowMs: () => number;
+}
+
+/** What becomes of one record that the target reported as failed; a failure keeps it. */
+type RecordFate = 'duplicate' | 'conflict' | 'refused' | 'in-full' | 'nothing' | SliceFailure;
+
+export class Sender {
+  readonly #options: SenderOptions;
+
+  constructor(options: SenderOptions) {
+    this.#options = options;
+  }
+
+  /** Sends the batch, in pieces where the target wants that. Rejects only on a bug of ours. */
+  async send(batch: Batch): Promise<BatchOutcome> {
+    const { memory, isUpdateOnly } = this.#options;
+    if (batch.single?.carrier === 'none') {
+      return this.#deadLetter(batch, { key: 422, message: batch.single.refusal });
+    }
+    const most = memory.maxRecords;
+    if (batch.recordCount > most) return this.#sendParts(batch, most);
+    const { result, gone } = await this.#post(batch);
+    if (gone !== null) {
+      this.#options.counter.countError(404, gone, 1);
+      return { ...NOTHING_SENT, removedAtSource: 1 };
+    }
+    const described = describeResult(result);
+    const action = decideRequest(
+      {
+        phase: phaseOf(batch),
+        recordCount: batch.recordCount,
+        earlierRefusals: memory.earlierRefusals(batch, described.key),
+        updateOnly: isUpdateOnly,
+      },
+      result,
+    );
+    return this.#act(batch, action, result);
+  }
+
+  async #act(batch: Batch, action: RequestAction, result: RequestResult): Promise<BatchOutcome> {
+    const { memory, counter } = this.#options;
+    const described = describeResult(result);
+    switch (action.action) {
+      case 'delivered':
+        memory.forget(batch);
+        return this.#afterAnswer(batch, action.records, result);
+      case 'duplicate-check':
+        return this.#afterAnswer(batch, new Map([[tsOfBatch(batch, 0), action]]), result);
+      case 'dead-letter':
+        return this.#deadLetter(batch, described);
+      case 'split':
+        memory.remember(batch, described.key);
+        return this.#split(batch, described.key);
+      case 'write-in-full':
+        return this.#writeInFull(batch, indexesOf(batch), NOTHING_SENT);
+      case 'nothing-to-update':
+        return { ...NOTHING_SENT, requests: 1 };
+      case 'available':
+      case 'create-bucket':
+      case 'recheck-target':
+      case 'auth-wait':
+      case 'retry-later':
+        memory.remember(batch, described.key);
+        counter.countError(described.key, described.message, batch.recordCount);
+        return { kind: 'kept', failure: failureOf(action, result) };
+    }
+  }
+
+  async #post(batch: Batch): Promise<{ result: RequestResult; gone: string | null }> {
+    const { client, bucketName, store, group } = this.#options;
+    const { request, source } = newBatchRequest(batch, bucketName, store);
+    try {
+      return { result: toResult(await client.request(request, group)), gone: null };
+    } catch (error) {
+      if (source.gone !== null) return { result: failed(error), gone: source.gone.message };
+      return { result: failed(error), gone: null };
+    }
+  }
+
+  /** A request that was accepted: most records are delivered, those in `actions` are not, or not yet for sure. */
+  async #afterAnswer(
+    batch: Batch,
+    actions: ReadonlyMap<bigint, RecordAction>,
+    result: RequestResult,
+  ): Promise<BatchOutcome> {
+    const sum = {
+      ...NOTHING_SENT,
+      records: batch.recordCount,
+      bytes: batch.bodyBytes,
+      requests: 1,
+    };
+    if (actions.size === 0) return sum;
+    let { records, bytes, duplicates } = sum;
+    const deadLetters: DeadLetter[] = [];
+    const inFull: number[] = [];
+    let failure: SliceFailure | null = null;
+    for (let i = 0; i < batch.recordCount; i++) {
+      const ts = tsOfBatch(batch, i);
+      const action = actions.get(ts);
+      if (action === undefined) continue;
+      const why = recordResult(result, ts);
+      const fate = await this.#fateOf(batch, i, action, why);
+      if (fate === 'duplicate') {
+        duplicates++;
+        continue;
+      }
+      records--;
+      bytes -= lengthOfBatch(batch, i);
+      if (fate === 'in-full') inFull.push(i);
+      if (fate === 'in-full' || fate === 'nothing') continue;
+      this.#options.counter.countError(why.key, why.message, 1);
+      if (fate === 'refused') deadLetters.push(this.#letter(batch, ts, why));
+      else if (fate !== 'conflict') failure = moreUrgent(failure, fate);
+    }
+    if (failure !== null) return { kind: 'kept', failure };
+    const sent = { ...sum, records, bytes, duplicates, deadLetters };
+    return inFull.length === 0 ? sent : this.#writeInFull(batch, inFull, sent);
+  }
+
+  /** After an update that the target could not apply to these records (replication §5.5). */
+  async #writeInFull(
+    batch: Batch,
+    indexes: readonly number[],
+    before: SentBatch,
+  ): Promise<BatchOutcome> {
+    const { store, metas, limits, counter } = this.#options;
+    const { batches, missing } = readFullRecords(store, metas, limits, batch, indexes);
+    let sum: SentBatch = { ...before, removedAtSource: before.removedAtSource + missing.length };
+    for (const ts of missing) counter.countError(404, goneText(batch, ts), 1);
+    for (const full of batches) {
+      const outcome = await this.send(full);
+      if (outcome.kind === 'kept') return outcome;
+      sum = addSent(sum, outcome);
+    }
+    return sum;
+  }
+
+  async #fateOf(
+    batch: Batch,
+    index: number,
+    action: RecordAction,
+    why: { readonly key: number; readonly message: string },
+  ): Promise<RecordFate> {
+    switch (action.action) {
+      case 'duplicate-check':
+        return this.#isResend(batch) ? 'duplicate' : this.#compareSize(batch, index);
+      case 'dead-letter':
+        return 'refused';
+      case 'recheck-target':
+      case 'retry-later':
+        return failureWith(action, why);
+      case 'write-in-full':
+        return 'in-full';
+      case 'nothing-to-update':
+        return 'nothing';
+    }
+  }
+
+  /** A 409 for a record that may have been sent before is the answer to that. */
+  #isResend(batch: Batch): boolean {
+    return batch.lastSequence < this.#options.resendSequence;
+  }
+
+  async #compareSize(
+    batch: Batch,
+    index: number,
+  ): Promise<'duplicate' | 'conflict' | SliceFailure> {
+    const { client, bucketName, group } = this.#options;
+    let answer: HttpAnswer;
+    try {
+      answer = await client.request(newHeadRequest(batch, index, bucketName), group);
+    } catch (error) {
+      const { kind, key, message } = classifyTransportError(error);
+      return { kind, key, message, retryAfterMs: null };
+    }
+    const { status, headers } = answer;
+    if (status === 200) {
+      const isEqual = headers['content-length'] === `${lengthOfBatch(batch, index)}`;
+      return isEqual ? 'duplicate' : 'conflict';
+    }
+    // Without permission to read nothing can be compared, and the record is there. Everything else may change.
+    if (status === 401 || status === 403) return 'conflict';
+    const message = answerMessage(headers);
+    return { kind: 'refused', key: status, message, retryAfterMs: null };
+  }
+
+  async #split(batch: Batch, status: number): Promise<BatchOutcome> {
+    const half = Math.ceil(batch.recordCount / 2);
+    const outcome = await this.#sendParts(batch, half);
+    // A limit on size is a property of the target (or a proxy): halves that went through show it.
+    const isSizeLimit = status === 413 || status === 431;
+    const wentThrough = outcome.kind === 'sent' && outcome.deadLetters.length === 0;
+    if (isSizeLimit && wentThrough) this.#options.memory.limitRecords(half);
+    return outcome;
+  }
+
+  /** One part after the other, so that the order within the entry is kept. */
+  async #sendParts(batch: Batch, partRecords: number): Promise<BatchOutcome> {
+    let sum: SentBatch = NOTHING_SENT;
+    for (let from = 0; from < batch.recordCount; from += partRecords) {
+      const to = Math.min(from + partRecords, batch.recordCount);
+      const outcome = await this.send(sliceBatch(batch, from, to));
+      if (outcome.kind === 'kept') return outcome;
+      sum = addSent(sum, outcome);
+    }
+    return sum;
+  }
+
+  #deadLetter(batch: Batch, why: { readonly key: number; readonly message: string }): SentBatch {
+    const { memory, counter } = this.#options;
+    memory.forget(batch);
+    counter.countError(why.key, why.message, 1);
+    return { ...NOTHING_SENT, deadLetters: [this.#letter(batch, tsOfBatch(batch, 0), why)] };
+  }
+
+  #letter(
+    batch: Batch,
+    ts: bigint,
+    { key, message }: { readonly key: number; readonly message: string },
+  ): DeadLetter {
+    const { entryName } = batch;
+    return { entryName, ts, status: key, message, refusedAtMs: this.#options.nowMs() };
+  }
+}

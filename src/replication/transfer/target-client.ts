@@ -1,0 +1,177 @@
+/** One target as HTTP sees it: connections of their own for each origin, TLS setting and token. Runs in workers. */
+import type { Readable } from 'node:stream';
+import { buildConnector, type Dispatcher, Pool } from 'undici';
+import type { AnswerHeaders } from '../answer-headers.ts';
+
+/** Answers can carry a header for each of 85 records (replication §5.10). */
+const MAX_ANSWER_HEADER_BYTES = 1024 * 1024;
+
+/** Bodies of answers say nothing that the headers do not. */
+const MAX_ANSWER_BODY_BYTES = 1024 * 1024;
+
+/** Idle connections are closed after this time: servers close theirs after 10 s or more. */
+const KEEP_ALIVE_MS = 8_000;
+
+export interface TargetOptions {
+  readonly connectTimeoutMs: number;
+  /** A connection without a byte sent or received for this long during a request is given up. */
+  readonly noProgressTimeoutMs: number;
+  readonly caPem: string | null;
+  readonly verifyTls: boolean;
+}
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PATCH';
+  /** With query, percent-encoded, below the base path of the target. */
+  readonly path: string;
+  /** Flat list of names and values, besides `authorization`. */
+  readonly headers: readonly string[];
+  readonly body: Buffer | Readable | null;
+}
+
+export interface HttpAnswer {
+  readonly status: number;
+  readonly headers: AnswerHeaders;
+}
+
+/** Requests that are given up together. */
+export class RequestGroup {
+  readonly #exchanges: Set<Exchange> = new Set();
+
+  add(exchange: Exchange): void {
+    this.#exchanges.add(exchange);
+  }
+
+  delete(exchange: Exchange): void {
+    this.#exchanges.delete(exchange);
+  }
+
+  /** Every request of the group rejects with `reason`; later ones are not affected. */
+  abort(reason: Error): void {
+    for (const exchange of this.#exchanges) exchange.abort(reason);
+  }
+}
+
+export class TargetClient {
+  readonly #pool: Pool;
+  readonly #basePath: string;
+  readonly #authorization: readonly string[];
+
+  /** @param url of the target, with an optional base path. @param token `null`: no `authorization`. */
+  constructor(url: URL, token: string | null, options: TargetOptions) {
+    this.#basePath = `${url.pathname.replace(/\/+$/, '')}/api/v1/`;
+    this.#authorization = token === null ? [] : ['authorization', `Bearer ${token}`];
+    this.#pool = new Pool(url.origin, {
+      connect: newConnector(options),
+      pipelining: 1,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      maxHeaderSize: MAX_ANSWER_HEADER_BYTES,
+      maxResponseSize: MAX_ANSWER_BODY_BYTES,
+      // Progress is watched at the socket, in both directions (see `newConnector`).
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
+  }
+
+  /** Resolves with any answer that has a status. Rejects with what undici, the socket or `group.abort` says. */
+  request(request: HttpRequest, group: RequestGroup): Promise<HttpAnswer> {
+    const { method, path, body } = request;
+    const headers = this.#authorization.concat(request.headers);
+    return new Promise((resolve, reject) => {
+      const exchange = new Exchange(group, resolve, reject);
+      this.#pool.dispatch({ method, path: this.#basePath + path, headers, body }, exchange);
+    });
+  }
+
+  /** Closes idle connections now and busy ones after their request. */
+  close(): Promise<void> {
+    return this.#pool.close();
+  }
+}
+
+/**
+ * Connections watch progress by themselves: Node's socket timeout counts bytes that went out of a long write as
+ * activity, which timers of an HTTP client do not.
+ */
+function newConnector(options: TargetOptions): buildConnector.connector {
+  const { connectTimeoutMs, noProgressTimeoutMs, caPem, verifyTls } = options;
+  const connect = buildConnector({
+    timeout: connectTimeoutMs,
+    rejectUnauthorized: verifyTls,
+    ...(caPem === null ? {} : { ca: caPem }),
+  });
+  return (target, callback) => {
+    connect(target, (...result) => {
+      const [error, socket] = result;
+      if (error === null) {
+        socket.setTimeout(noProgressTimeoutMs, () => {
+          const timeout = new Error(`No progress for ${noProgressTimeoutMs} ms`);
+          timeout.name = 'TimeoutError';
+          socket.destroy(timeout);
+        });
+      }
+      callback(...result);
+    });
+  };
+}
+
+/** One request and its answer. Settles once; what comes later is ignored. */
+class Exchange implements Dispatcher.DispatchHandler {
+  readonly #group: RequestGroup;
+  readonly #resolve: (answer: HttpAnswer) => void;
+  readonly #reject: (error: Error) => void;
+  #controller: Dispatcher.DispatchController | undefined;
+  #answer: HttpAnswer | undefined;
+  #abortReason: Error | undefined;
+
+  constructor(
+    group: RequestGroup,
+    resolve: (answer: HttpAnswer) => void,
+    reject: (error: Error) => void,
+  ) {
+    this.#group = group;
+    this.#resolve = resolve;
+    this.#reject = reject;
+    group.add(this);
+  }
+
+  /** Rejects at once; a connection in use is destroyed, one still being made goes on alone. */
+  abort(reason: Error): void {
+    this.#abortReason = reason;
+    this.#group.delete(this);
+    this.#reject(reason);
+    this.#controller?.abort(reason);
+  }
+
+  onRequestStart(controller: Dispatcher.DispatchController): void {
+    this.#controller = controller;
+    if (this.#abortReason !== undefined) controller.abort(this.#abortReason);
+  }
+
+  onResponseStart(
+    _controller: Dispatcher.DispatchController,
+    status: number,
+    headers: AnswerHeaders,
+  ): void {
+    if (status >= 200) this.#answer = { status, headers };
+  }
+
+  onResponseData(): void {
+    // Not needed; read to the end so that the connection can be used again.
+  }
+
+  onResponseEnd(): void {
+    this.#settle(new Error('The answer ended without a status'));
+  }
+
+  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
+    this.#settle(error);
+  }
+
+  /** An answer whose head arrived is an answer, whatever became of its body. */
+  #settle(error: Error): void {
+    this.#group.delete(this);
+    if (this.#answer === undefined) this.#reject(error);
+    else this.#resolve(this.#answer);
+  }
+}

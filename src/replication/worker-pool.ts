@@ -1,0 +1,70 @@
+/** The threads that run replication jobs. */
+import { Piscina } from 'piscina';
+import type {
+  ReplicationJob,
+  ReplicationPool,
+  ReplicationResult,
+  WorkerOptions,
+  WorkerSetup,
+} from './messages.ts';
+
+/** Jobs of one thread at the same time: most of them wait for a network. */
+const JOBS_PER_THREAD = 512;
+
+/** Jobs that may wait when all threads are full; the next one fails and is tried again by its task's back-off. */
+const MAX_QUEUE = 4096;
+
+export interface ReplicationPoolOptions {
+  readonly databaseHandle: bigint;
+  readonly ring: SharedArrayBuffer;
+  /** The built worker entry, see `src/app/worker-urls.ts`. */
+  readonly workerUrl: URL;
+  readonly threads: number;
+  readonly worker: WorkerOptions;
+  /** Told about threads that died outside of a job. The pool starts others. */
+  readonly onThreadError: (error: Error) => void;
+}
+
+type Balancer = NonNullable<NonNullable<ConstructorParameters<typeof Piscina>[0]>['loadBalancer']>;
+
+export function newReplicationPool(options: ReplicationPoolOptions): ReplicationPool {
+  const { databaseHandle, ring, worker, workerUrl, threads } = options;
+  const workerData: WorkerSetup = { databaseHandle, ring, options: worker };
+  const piscina = new Piscina<ReplicationJob, ReplicationResult>({
+    filename: workerUrl.href,
+    workerData,
+    minThreads: threads,
+    maxThreads: threads,
+    maxQueue: MAX_QUEUE,
+    concurrentTasksPerWorker: JOBS_PER_THREAD,
+    // Waiting on an Atomics word would park the event loop of a thread between jobs, and with it its sockets.
+    atomics: 'disabled',
+    recordTiming: false,
+    loadBalancer: balanceByAffinity,
+  });
+  piscina.on('error', options.onThreadError);
+  return {
+    run: (job) => {
+      const affinity = job.kind === 'check' ? job.task.id : job.bucketId;
+      // Piscina keeps what lies under this symbol on its side; it is not cloned.
+      return piscina.run(Object.assign(job, { [Piscina.queueOptionsSymbol]: { affinity } }));
+    },
+    close: () => piscina.destroy(),
+  };
+}
+
+/** Tasks of one bucket share a thread, so that they share what it reads and encodes. */
+const balanceByAffinity: Balancer = (task, workers) => {
+  const usable = workers.filter((worker) => worker.currentUsage < JOBS_PER_THREAD);
+  if (usable.length === 0) return null;
+  usable.sort((a, b) => a.id - b.id);
+  return usable[affinityOf(task) % usable.length] ?? null;
+};
+
+function affinityOf(task: Parameters<Balancer>[0]): number {
+  const options = Object.getOwnPropertyDescriptor(task, Piscina.queueOptionsSymbol)?.value as
+    | { affinity?: number }
+    | null
+    | undefined;
+  return options?.affinity ?? 0;
+}

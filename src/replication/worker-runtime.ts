@@ -1,0 +1,97 @@
+/** The parts of one replication thread, and its one function: run a job. */
+import { attachRocks, type RocksReader } from '../store/rocks.ts';
+import { RingReader } from '../ring/reader.ts';
+import { countPending } from './count.ts';
+import type {
+  CheckResult,
+  CountJob,
+  ReplicationJob,
+  ReplicationResult,
+  SendJob,
+  SliceFailure,
+  WorkerOptions,
+  WorkerSetup,
+} from './messages.ts';
+import { RingWatcher } from './ring-watcher.ts';
+import { EntryDirectory } from './scan/entry-directory.ts';
+import { LogReader } from './scan/log-reader.ts';
+import { MetaCache } from './scan/meta-cache.ts';
+import { WindowCache } from './scan/window-cache.ts';
+import type { ScanContext } from './scan/window-source.ts';
+import { Slice, type SliceContext } from './slice.ts';
+import { TaskSessions } from './task-sessions.ts';
+import { checkTarget } from './transfer/target-check.ts';
+import { RequestGroup, type TargetClient } from './transfer/target-client.ts';
+import { Targets } from './transfer/targets.ts';
+
+export class WorkerRuntime {
+  readonly #scan: ScanContext;
+  readonly #slices: SliceContext;
+  readonly #sessions: TaskSessions;
+  readonly #targets: Targets;
+
+  constructor(store: RocksReader, ring: RingReader, options: WorkerOptions) {
+    const nowMs = (): number => performance.now();
+    const log = new LogReader(store, ring, options.blockCacheBytes, nowMs);
+    const metas = new MetaCache();
+    const windows = new WindowCache(options.windowCacheBytes);
+    this.#scan = { log, metas, entries: new EntryDirectory(), windows, nowMs };
+    this.#slices = { scan: this.#scan, watcher: new RingWatcher(ring), options, nowMs };
+    this.#sessions = new TaskSessions(log, metas);
+    this.#targets = new Targets(options, nowMs);
+  }
+
+  /** Rejects only on a bug of ours; jobs of different tasks may run at the same time. */
+  run(job: ReplicationJob): Promise<ReplicationResult> {
+    if (job.kind !== 'check' && job.entries !== null) {
+      this.#scan.entries.learn(job.bucketId, job.entries);
+    }
+    switch (job.kind) {
+      case 'send':
+        return this.#send(job);
+      case 'count':
+        return this.#count(job);
+      case 'check':
+        return this.#check(this.#clientFor(job.task.settings), job.task.settings.dstBucket);
+    }
+  }
+
+  /** Closes connections; for threads that go on living. */
+  close(): Promise<void> {
+    return this.#targets.close();
+  }
+
+  async #send(job: SendJob): Promise<ReplicationResult> {
+    const session = this.#sessions.sessionOf(job.task);
+    const client = this.#clientFor(job.task.settings);
+    return new Slice(this.#slices, job, session, client).run();
+  }
+
+  async #count(job: CountJob): Promise<ReplicationResult> {
+    const { limits } = this.#sessions.sessionOf(job.task);
+    return countPending(this.#scan, job, this.#sessions.newFilter(job.task), limits);
+  }
+
+  async #check(client: TargetClient, bucketName: string): Promise<CheckResult> {
+    const failure: SliceFailure | null = await checkTarget(
+      client,
+      bucketName,
+      false,
+      new RequestGroup(),
+    );
+    return { kind: 'check', failure };
+  }
+
+  #clientFor(settings: {
+    readonly dstHost: string;
+    readonly dstToken: string | null;
+  }): TargetClient {
+    return this.#targets.clientFor(settings.dstHost, settings.dstToken);
+  }
+}
+
+/** Opens store and ring in this thread. Neither is ever closed here: that would close it under every thread. */
+export async function startWorkerRuntime(setup: WorkerSetup): Promise<WorkerRuntime> {
+  const store = await attachRocks(setup.databaseHandle);
+  return new WorkerRuntime(store, new RingReader(setup.ring), setup.options);
+}

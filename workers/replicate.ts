@@ -1,0 +1,16 @@
+/** Entry of a replication thread: runs the jobs of many tasks side by side. */
+import { workerData } from 'node:worker_threads';
+import type { ReplicationJob, ReplicationResult, WorkerSetup } from '../src/replication/messages.ts';
+import { startWorkerRuntime } from '../src/replication/worker-runtime.ts';
+
+type RunJob = (job: ReplicationJob) => Promise<ReplicationResult>;
+
+async function start(): Promise<RunJob> {
+  // Piscina hands over what `newReplicationPool` gave it, as it is.
+  const runtime = await startWorkerRuntime(workerData as WorkerSetup);
+  return (job) => runtime.run(job);
+}
+
+/** Piscina awaits it before the first job. */
+const runJob: Promise<RunJob> = start();
+export default runJob;
