@@ -33,6 +33,8 @@ export class BodyFlow {
   /** Pieces the decoder has not taken yet: only the connection is held back, or the decoder could never empty. */
   #undecoded = 0;
   #progressMs = performance.now();
+  /** It has joined those that share the memory. */
+  #hasAsked = false;
   /** Since when it waits for memory; 0 when it does not. */
   #waitingSinceMs = 0;
   /** The connection has given the last byte. */
@@ -69,6 +71,7 @@ export class BodyFlow {
     }
     if (chunk.byteLength > 0 && !this.#isDiscarding) this.#receiver.onBytes(new Uint8Array(chunk));
     if (isLast) this.#end();
+    else this.#askForMemory();
   }
 
   /** Holds the sender back until as many calls of `resume`. */
@@ -87,17 +90,6 @@ export class BodyFlow {
     this.#progressMs = performance.now();
     this.#steer();
     this.#decoder?.resume();
-  }
-
-  /** To call behind the first bytes kept: above the soft mark the body waits for its turn. */
-  waitForMemory(): void {
-    const mayGoOn = this.#lease.mayProceed(() => {
-      this.#waitingSinceMs = 0;
-      this.resume();
-    });
-    if (mayGoOn) return;
-    this.#waitingSinceMs = performance.now();
-    this.pause();
   }
 
   /** Further bytes are read and dropped; `onEnd` comes behind the last one, perhaps during this call. */
@@ -175,6 +167,20 @@ export class BodyFlow {
       });
     }
     if (this.#isInputDone) decoder.end();
+    else this.#askForMemory();
+  }
+
+  /** Behind the first bytes kept: above the soft mark the body waits for its turn. */
+  #askForMemory(): void {
+    if (this.#hasAsked || this.#isDiscarding || this.#lease.heldBytes === 0) return;
+    this.#hasAsked = true;
+    const mayGoOn = this.#lease.mayProceed(() => {
+      this.#waitingSinceMs = 0;
+      this.resume();
+    });
+    if (mayGoOn) return;
+    this.#waitingSinceMs = performance.now();
+    this.pause();
   }
 
   #end(): void {

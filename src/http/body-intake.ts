@@ -155,7 +155,6 @@ export abstract class BodyIntake implements BodyReceiver, AbortListener {
     this.#flow = flow;
     if (this.#refusal !== undefined) flow.discard();
     flow.accept(chunk, isLast);
-    if (!isLast && this.#refusal === undefined) flow.waitForMemory();
   }
 }
 

@@ -28,11 +28,11 @@ export interface FrontHarness {
   /** Calls of the replication service, in order. */
   readonly replicationCalls: string[];
   /** One request below `/api/v1`, with the token if there is one. */
-  api(
+  readonly api: (
     method: string,
     path: string,
     request?: Omit<RawRequest, 'method' | 'path'>,
-  ): Promise<RawResponse>;
+  ) => Promise<RawResponse>;
   close(): Promise<void>;
 }
 
