@@ -34,9 +34,9 @@ export interface ExtentLimits {
   readonly maxRecords: number;
 }
 
-/** A block to be written; `records` are indexes into the candidates, ascending in time. */
-export interface PlannedBlock {
-  readonly records: readonly number[];
+/** A block to be written, ascending in time. */
+export interface PlannedBlock<C extends Candidate> {
+  readonly records: readonly C[];
 }
 
 export interface PlannedRun {
@@ -44,11 +44,11 @@ export interface PlannedRun {
   readonly times: BigUint64Array;
 }
 
-export interface Plan {
-  /** Per candidate: 1 accepted, 0 refused because the timestamp exists. */
-  readonly accepted: Uint8Array;
+export interface Plan<C extends Candidate> {
+  /** Candidates refused because their timestamp exists; undefined when there are none, the usual case. */
+  readonly refused: ReadonlySet<C> | undefined;
   readonly acceptedCount: number;
-  readonly blocks: readonly PlannedBlock[];
+  readonly blocks: readonly PlannedBlock<C>[];
   /** Index rows to put, including the halves of runs that had to be split. */
   readonly runs: readonly PlannedRun[];
   /** Extents other than the newest whose figures changed or that ceased to be the newest. */
@@ -58,69 +58,100 @@ export interface Plan {
 
 /**
  * Decides which candidates are new, where they go and what the entry's figures are afterwards.
+ * @param candidates in order of arrival.
  * @param firstSequence sequence of the first planned block; the following ones count up.
  */
-export function apply(
+export function apply<C extends Candidate>(
   view: EntryView,
-  candidates: readonly Candidate[],
+  candidates: readonly C[],
   firstSequence: number,
   limits: ExtentLimits,
-): Plan {
-  const accepted = new Uint8Array(candidates.length);
-  const order = acceptNew(view, candidates, accepted);
-  const blocks = cutBlocks(candidates, order);
+): Plan<C> {
+  const isAppend = isAscendingBehind(view.stats, candidates);
+  const sorted = isAppend ? candidates : acceptNew(view, candidates);
+  const refused = sorted.length === candidates.length ? undefined : missingFrom(candidates, sorted);
+  const blocks = cutBlocks(sorted);
   const account = new SizeAccount(view, limits);
-  const sizes = new Float64Array(candidates.length);
-  for (let i = 0; i < candidates.length; i++) {
-    const candidate = candidates[i];
-    if (accepted[i] === 1 && candidate !== undefined) sizes[i] = account.add(candidate);
+  const sizes = new Map<Candidate, number>();
+  let totalBytes = 0;
+  for (const candidate of candidates) {
+    if (refused?.has(candidate) === true) continue;
+    const sizeBytes = account.add(candidate);
+    totalBytes += sizeBytes;
+    if (!isAppend || blocks.length > 1) sizes.set(candidate, sizeBytes);
   }
-  const runs = planRuns(view, candidates, sizes, blocks, firstSequence);
+  const [only] = blocks;
+  const runs =
+    isAppend && only !== undefined && blocks.length === 1
+      ? [appendedRun(only, firstSequence, totalBytes)]
+      : planRuns(view, sizes, blocks, firstSequence);
   return {
-    accepted,
-    acceptedCount: order.length,
+    refused,
+    acceptedCount: sorted.length,
     blocks,
     runs,
     extents: account.changedExtents(),
-    stats: account.stats(candidates, order),
+    stats: account.stats(sorted),
   };
 }
 
-/** Marks candidates whose timestamp is free and returns them in ascending order of time. */
-function acceptNew(
-  view: EntryView,
-  candidates: readonly Candidate[],
-  accepted: Uint8Array,
-): number[] {
-  const order: number[] = [];
-  const isEmpty = view.stats.recordCount === 0;
-  const latest = view.stats.latestTs;
-  let highest = isEmpty ? -1n : latest;
-  let seen: Set<bigint> | undefined;
-  let sorted = true;
-  let lastTs = -1n;
-  for (let i = 0; i < candidates.length; i++) {
-    const ts = candidates[i]?.ts ?? 0n;
-    if (ts > highest) {
-      highest = ts; // Above everything known: free without a look-up.
-    } else {
-      seen ??= new Set(order.map((at) => candidates[at]?.ts ?? 0n));
-      if (seen.has(ts) || (!isEmpty && ts <= latest && isTaken(view, ts))) continue;
-    }
-    accepted[i] = 1;
-    seen?.add(ts);
-    if (ts < lastTs) sorted = false;
-    lastTs = ts;
-    order.push(i);
+/** The usual case: every record is later than all before it, so nothing has to be looked up. */
+function isAscendingBehind(stats: EntryStats, candidates: readonly Candidate[]): boolean {
+  let highest = stats.recordCount === 0 ? -1n : stats.latestTs;
+  for (const { ts } of candidates) {
+    if (ts <= highest) return false;
+    highest = ts;
   }
-  if (!sorted) order.sort((a, b) => compareTs(candidates[a], candidates[b]));
-  return order;
+  return true;
 }
 
-function compareTs(a: Candidate | undefined, b: Candidate | undefined): number {
-  const left = a?.ts ?? 0n;
-  const right = b?.ts ?? 0n;
-  return left < right ? -1 : left > right ? 1 : 0;
+/** Candidates whose timestamp is free, ascending; of equal ones in the group the first to arrive. */
+function acceptNew<C extends Candidate>(view: EntryView, candidates: readonly C[]): C[] {
+  const { recordCount, latestTs } = view.stats;
+  const highest = recordCount === 0 ? -1n : latestTs;
+  // The sort is stable, so among equal timestamps the order of arrival remains.
+  const sorted = [...candidates].sort((a, b) => (a.ts < b.ts ? -1 : a.ts > b.ts ? 1 : 0));
+  let previous = -1n;
+  return sorted.filter(({ ts }) => {
+    if (ts === previous || (ts <= highest && isTaken(view, ts))) return false;
+    previous = ts;
+    return true;
+  });
+}
+
+function missingFrom<C extends Candidate>(
+  candidates: readonly C[],
+  accepted: readonly C[],
+): ReadonlySet<C> {
+  const missing = new Set(candidates);
+  for (const candidate of accepted) missing.delete(candidate);
+  return missing;
+}
+
+function appendedRun(
+  { records }: PlannedBlock<Candidate>,
+  sequence: number,
+  sizeBytes: number,
+): PlannedRun {
+  const times = timesOf(records);
+  const large = records[0]?.large ?? false;
+  const run: Run = {
+    firstTs: times[0] ?? 0n,
+    lastTs: times[times.length - 1] ?? 0n,
+    sequence,
+    startIndex: 0,
+    count: times.length,
+    large,
+    whole: true,
+    sizeBytes,
+  };
+  return { run, times };
+}
+
+function timesOf(records: readonly Candidate[]): BigUint64Array {
+  const times = new BigUint64Array(records.length);
+  for (let i = 0; i < records.length; i++) times[i] = records[i]?.ts ?? 0n;
+  return times;
 }
 
 function isTaken(view: EntryView, ts: bigint): boolean {
@@ -142,46 +173,46 @@ export function lowerBound(times: BigUint64Array, ts: bigint): number {
   return low;
 }
 
-function cutBlocks(candidates: readonly Candidate[], order: readonly number[]): PlannedBlock[] {
-  const blocks: PlannedBlock[] = [];
-  let records: number[] = [];
+function cutBlocks<C extends Candidate>(sorted: readonly C[]): PlannedBlock<C>[] {
+  const blocks: PlannedBlock<C>[] = [];
+  let start = 0;
   let bytes = 0;
-  const seal = (): void => {
-    if (records.length > 0) blocks.push({ records });
-    records = [];
+  const seal = (end: number): void => {
+    if (end === start) return;
+    const isAll = start === 0 && end === sorted.length;
+    blocks.push({ records: isAll ? sorted : sorted.slice(start, end) });
+    start = end;
     bytes = 0;
   };
-  for (const index of order) {
-    const candidate = candidates[index];
+  for (let i = 0; i < sorted.length; i++) {
+    const candidate = sorted[i];
     if (candidate === undefined) continue;
     if (candidate.large) {
-      seal();
-      blocks.push({ records: [index] });
+      seal(i);
+      seal(i + 1);
       continue;
     }
     const isFull =
-      records.length >= BLOCK_MAX_RECORDS || bytes + candidate.length > BLOCK_PAYLOAD_TARGET_BYTES;
-    if (isFull) seal();
-    records.push(index);
+      i - start >= BLOCK_MAX_RECORDS || bytes + candidate.length > BLOCK_PAYLOAD_TARGET_BYTES;
+    if (isFull) seal(i);
     bytes += candidate.length;
   }
-  seal();
+  seal(sorted.length);
   return blocks;
 }
 
 /** Cuts blocks into runs so that no two runs of the entry overlap, splitting older runs where a late record falls in. */
 function planRuns(
   view: EntryView,
-  candidates: readonly Candidate[],
-  sizes: Float64Array,
-  blocks: readonly PlannedBlock[],
+  sizes: ReadonlyMap<Candidate, number>,
+  blocks: readonly PlannedBlock<Candidate>[],
   firstSequence: number,
 ): PlannedRun[] {
   const planned = new RunOverlay(view);
-  for (const [at, block] of blocks.entries()) {
+  for (const [at, { records }] of blocks.entries()) {
     const sequence = firstSequence + at;
-    const times = BigUint64Array.from(block.records, (index) => candidates[index]?.ts ?? 0n);
-    const large = candidates[block.records[0] ?? 0]?.large ?? false;
+    const times = timesOf(records);
+    const large = records[0]?.large ?? false;
     let start = 0;
     while (start < times.length) {
       const gapEnd = planned.openGapAt(times[start] ?? 0n);
@@ -189,7 +220,7 @@ function planRuns(
       while (end < times.length && (gapEnd === undefined || (times[end] ?? 0n) < gapEnd)) end++;
       const whole = start === 0 && end === times.length;
       let sizeBytes = 0;
-      for (let i = start; i < end; i++) sizeBytes += sizes[block.records[i] ?? -1] ?? 0;
+      for (const record of records.slice(start, end)) sizeBytes += sizes.get(record) ?? 0;
       const place = { sequence, startIndex: start, large, whole, sizeBytes };
       planned.put(place, times.subarray(start, end));
       start = end;

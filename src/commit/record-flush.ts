@@ -20,14 +20,14 @@ import type { CommitStats } from './commit-stats.ts';
 import { observeCommit } from './commit-stats.ts';
 import { encodeEntryRows } from '../catalog/entry-rows.ts';
 import { RunTail, StoredEntryView } from './entry-view.ts';
-import type { CommitGroup, EntryGroup } from './staging.ts';
+import type { CommitGroup, EntryGroup, StagedRecord } from './staging.ts';
 import type { GroupCommitOptions } from './types.ts';
 import { ChunkedUpload } from './upload.ts';
 
 /** What one entry's share of a group will change, once the write succeeded. */
 interface PlannedEntry {
   readonly group: EntryGroup;
-  readonly plan: Plan;
+  readonly plan: Plan<StagedRecord>;
   readonly firstBlock: number;
 }
 
@@ -129,7 +129,7 @@ export class RecordFlush {
       const { bucket } = entry;
       let ordinal = ordinals.get(bucket.id) ?? bucket.recordsWritten;
       for (const [at, block] of plan.blocks.entries()) {
-        const records = block.records.flatMap((index) => entryGroup.records[index] ?? []);
+        const { records } = block;
         const identity = {
           sequence: firstBlock + at,
           bucketId: bucket.id,
@@ -149,7 +149,7 @@ export class RecordFlush {
     }
   }
 
-  #fillEntryRows({ entry, records }: EntryGroup, plan: Plan): void {
+  #fillEntryRows({ entry, records }: EntryGroup, plan: Plan<StagedRecord>): void {
     const batch = this.#batch;
     for (const { run } of plan.runs) {
       batch.put(COLUMN_INDEX, indexKey(entry.id, run.firstTs), encodeRun(run));
@@ -162,10 +162,10 @@ export class RecordFlush {
     if (!entry.isDurable) {
       for (const row of encodeEntryRows(entry)) batch.put(row.column, row.key, row.value);
     }
-    for (const [index, { upload }] of records.entries()) {
+    for (const record of records) {
       // From this commit on the chunks belong to the record; the marker would have them removed at the next start.
-      if (upload !== undefined && plan.accepted[index] === 1) {
-        batch.del(COLUMN_META, ChunkedUpload.markerKey(upload.id));
+      if (record.upload !== undefined && plan.refused?.has(record) !== true) {
+        batch.del(COLUMN_META, ChunkedUpload.markerKey(record.upload.id));
       }
     }
   }
@@ -209,11 +209,12 @@ export class RecordFlush {
   #acknowledge(group: CommitGroup, planned: readonly PlannedEntry[]): void {
     for (const { done } of group.rows) done(null);
     for (const { group: entryGroup, plan } of planned) {
-      for (const [index, record] of entryGroup.records.entries()) {
-        const isAccepted = plan.accepted[index] === 1;
-        record.sink.onWritten(record.tag, isAccepted ? null : alreadyExists(record.ts));
-        if (!isAccepted) this.#stats.recordsRefused++;
+      const { refused } = plan;
+      for (const record of entryGroup.records) {
+        const isRefused = refused !== undefined && refused.has(record);
+        record.sink.onWritten(record.tag, isRefused ? alreadyExists(record.ts) : null);
       }
+      this.#stats.recordsRefused += refused?.size ?? 0;
     }
     if (planned.length === group.entries.size) return;
     for (const { entry, records } of group.entries.values()) {

@@ -9,7 +9,7 @@ export class SizeAccount {
   #newest: Extent | undefined;
   #extentCount: number;
   #sizeBytes: number;
-  readonly #changed = new Map<bigint, Extent>();
+  #changed: Map<bigint, Extent> | undefined;
 
   constructor(view: EntryView, limits: ExtentLimits) {
     this.#view = view;
@@ -21,7 +21,7 @@ export class SizeAccount {
   }
 
   changedExtents(): Extent[] {
-    return [...this.#changed.values()];
+    return this.#changed === undefined ? [] : [...this.#changed.values()];
   }
 
   /** @returns the record's contract size. */
@@ -35,13 +35,14 @@ export class SizeAccount {
     return recordBytes;
   }
 
-  stats(candidates: readonly Candidate[], order: readonly number[]): EntryStats {
+  /** @param sorted accepted candidates, ascending in time. */
+  stats(sorted: readonly Candidate[]): EntryStats {
     const before = this.#view.stats;
-    const first = candidates[order[0] ?? -1]?.ts;
-    const last = candidates[order[order.length - 1] ?? -1]?.ts;
+    const first = sorted[0]?.ts;
+    const last = sorted[sorted.length - 1]?.ts;
     const isEmpty = before.recordCount === 0;
     return {
-      recordCount: before.recordCount + order.length,
+      recordCount: before.recordCount + sorted.length,
       sizeBytes: this.#sizeBytes,
       oldestTs:
         first !== undefined && (isEmpty || first < before.oldestTs) ? first : before.oldestTs,
@@ -58,8 +59,13 @@ export class SizeAccount {
     const isNewest = ts >= newest.startTs;
     const extent = isNewest ? newest : this.#olderExtent(ts);
     if (extent === undefined || this.#isFull(extent, length)) return this.#open(ts);
-    if (!isNewest) this.#changed.set(extent.startTs, extent);
+    if (!isNewest) this.#change(extent);
     return extent;
+  }
+
+  #change(extent: Extent): void {
+    this.#changed ??= new Map();
+    this.#changed.set(extent.startTs, extent);
   }
 
   #isFull(extent: Extent, length: number): boolean {
@@ -69,7 +75,7 @@ export class SizeAccount {
 
   #olderExtent(ts: bigint): Extent | undefined {
     let best: Extent | undefined;
-    for (const extent of this.#changed.values()) {
+    for (const extent of this.#changed?.values() ?? []) {
       if (extent.startTs <= ts && (best === undefined || extent.startTs > best.startTs))
         best = extent;
     }
@@ -84,13 +90,13 @@ export class SizeAccount {
     const newest = this.#newest;
     this.#extentCount++;
     if (newest !== undefined && newest.startTs > ts) {
-      this.#changed.set(ts, extent);
+      this.#change(extent);
       return extent;
     }
     if (newest !== undefined) {
       // Two extents can start at one timestamp only if the first is full and empty of records: limits of 0.
       if (newest.startTs === ts) this.#extentCount--;
-      else this.#changed.set(newest.startTs, newest);
+      else this.#change(newest);
     }
     this.#newest = extent;
     return extent;

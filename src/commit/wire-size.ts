@@ -4,6 +4,9 @@
  */
 import type { Labels } from '../store/labels.ts';
 
+/** Up to here a timestamp is exact as a number, and division costs a fraction. */
+const MAX_SAFE_TS = BigInt(Number.MAX_SAFE_INTEGER);
+
 /** Bytes of the base-128 encoding of a non-negative integer. */
 function varintBytes(value: number): number {
   let bytes = 1;
@@ -35,8 +38,9 @@ export function metaWireBytes(contentType: string, labels: Labels): number {
  * @param beginOffset content bytes before it in its extent.
  */
 export function placeWireBytes(ts: bigint, beginOffset: number, lengthBytes: number): number {
-  const seconds = Number(ts / 1_000_000n);
-  const nanos = Number(ts % 1_000_000n) * 1000;
+  const isSafe = ts <= MAX_SAFE_TS;
+  const seconds = isSafe ? Math.floor(Number(ts) / 1e6) : Number(ts / 1_000_000n);
+  const nanos = (isSafe ? Number(ts) % 1e6 : Number(ts % 1_000_000n)) * 1000;
   let total = 2;
   if (seconds !== 0) total += 1 + varintBytes(seconds);
   if (nanos !== 0) total += 1 + varintBytes(nanos);

@@ -162,6 +162,7 @@ function writeTables(
   records: readonly Pick<BlockRecord, 'ts' | 'length' | 'meta'>[],
 ): number {
   const metas: Buffer[] = [];
+  const view = new DataView(out.buffer, out.byteOffset, out.byteLength);
   let at: number = BLOCK.headerBytes;
   let previous: Buffer | undefined;
   for (const record of records) {
@@ -169,27 +170,33 @@ function writeTables(
       previous = record.meta;
       metas.push(previous);
     }
-    out.writeBigUInt64BE(record.ts, at + BLOCK_ROW.timestamp);
-    out.writeUIntBE(record.length, at + BLOCK_ROW.length, 6);
-    out.writeUInt16BE(metas.length - 1, at + BLOCK_ROW.metaIndex);
+    view.setBigUint64(at + BLOCK_ROW.timestamp, record.ts);
+    setUint48(view, at + BLOCK_ROW.length, record.length);
+    view.setUint16(at + BLOCK_ROW.metaIndex, metas.length - 1);
     at += BLOCK_ROW.bytes;
   }
   const metaStart = at + metas.length * 4;
   let metaAt = metaStart;
   for (const meta of metas) {
-    at = out.writeUInt32BE(metaAt - metaStart, at);
+    view.setUint32(at, metaAt - metaStart);
+    at += 4;
     metaAt += meta.copy(out, metaAt);
   }
-  out[BLOCK.version] = BLOCK_VERSION;
-  out[BLOCK.kind] = kind;
-  out.writeUInt16BE(metas.length, BLOCK.metaCount);
-  out.writeUInt32BE(identity.bucketId, BLOCK.bucketId);
-  out.writeUInt32BE(identity.entryId, BLOCK.entryId);
-  out.writeUInt32BE(records.length, BLOCK.recordCount);
-  out.writeUIntBE(identity.sequence, BLOCK.sequence, 6);
-  out.writeUIntBE(identity.bucketOrdinal, BLOCK.bucketOrdinal, 6);
-  out.writeUInt32BE(metaAt - metaStart, BLOCK.metaBytes);
+  view.setUint8(BLOCK.version, BLOCK_VERSION);
+  view.setUint8(BLOCK.kind, kind);
+  view.setUint16(BLOCK.metaCount, metas.length);
+  view.setUint32(BLOCK.bucketId, identity.bucketId);
+  view.setUint32(BLOCK.entryId, identity.entryId);
+  view.setUint32(BLOCK.recordCount, records.length);
+  setUint48(view, BLOCK.sequence, identity.sequence);
+  setUint48(view, BLOCK.bucketOrdinal, identity.bucketOrdinal);
+  view.setUint32(BLOCK.metaBytes, metaAt - metaStart);
   return metaAt;
+}
+
+function setUint48(view: DataView, offset: number, value: number): void {
+  view.setUint16(offset, Math.floor(value / 2 ** 32));
+  view.setUint32(offset + 2, value >>> 0);
 }
 
 /** A view over the bytes of one block. Nothing is copied; metas are decoded on first use. */
