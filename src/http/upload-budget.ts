@@ -10,7 +10,7 @@
  */
 
 /** Below this limit one body above 1 MiB could not be received. */
-export const MIN_UPLOAD_LIMIT_BYTES = 4 * 1024 * 1024;
+export const MIN_UPLOAD_LIMIT_BYTES: number = 4 * 1024 * 1024;
 
 export interface UploadBudgetFigures {
   readonly limitBytes: number;

@@ -67,7 +67,7 @@ export interface UwsModule {
 export const LISTEN_EXCLUSIVE = 1;
 
 /** Largest request head in bytes; more is answered 431 by the library. Read when the library loads. */
-export const MAX_HEADERS_BYTES = 1024 * 1024;
+export const MAX_HEADERS_BYTES: number = 1024 * 1024;
 
 /** @throws NativeModuleError when there is no binary for this machine. */
 export function loadUws(): UwsModule {

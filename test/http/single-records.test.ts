@@ -49,27 +49,28 @@ describe('writing one record', () => {
     expect(without(head)).toEqual(without(read));
   });
 
-  test.skipIf(process.versions.modules === '115')(
-    'a label name may hold every character of a header name (not in the library for Node.js 20)',
-    async () => {
-      const headers = { 'x-reduct-label-engine_status.1': 'working' };
-      const written = await front.api('POST', '/b/data/names?ts=1', { body: 'x', headers });
-      expect(written.status).toBe(200);
-      const read = await front.api('GET', '/b/data/names?ts=1');
-      expect(read.header('x-reduct-label-engine_status.1')).toBe('working');
-    },
-  );
+  // The other builds for Node.js 20 have the parser's defect, see src/http/uws-binary.ts.
+  const hasDefect =
+    process.versions.modules === '115' && `${process.platform}-${process.arch}` !== 'linux-x64';
+  test.skipIf(hasDefect)('a label name may hold underscores and dots', async () => {
+    const headers = { 'x-reduct-label-Engine_Status.1': 'working' };
+    const written = await front.api('POST', '/b/data/names?ts=1', { body: 'x', headers });
+    expect(written.status).toBe(200);
+    const read = await front.api('GET', '/b/data/names?ts=1');
+    expect(read.header('x-reduct-label-engine_status.1')).toBe('working');
+  });
 
   test('a content may be empty, its type absent, its entry deep', async () => {
-    const path = '/b/data/a/b%2Fc?ts=18446744073709551615';
+    await front.api('POST', '/b/deep');
+    const path = '/b/deep/a/b%2Fc?ts=18446744073709551615';
     expect((await front.api('POST', path, { body: '' })).status).toBe(200);
-    const read = await front.api('GET', '/b/data/a/b/c');
+    const read = await front.api('GET', '/b/deep/a/b/c');
     expect(read.header('content-type')).toBe('application/octet-stream');
     expect(read.header('x-reduct-time')).toBe('18446744073709551615');
     expect(read.header('content-length')).toBe('0');
-    const shown: unknown = JSON.parse((await front.api('GET', '/b/data')).body.toString());
+    const shown: unknown = JSON.parse((await front.api('GET', '/b/deep')).body.toString());
     expect(shown).toMatchObject({
-      entries: [{ name: 'a' }, { name: 'a/b' }, { name: 'a/b/c' }, { name: 'e' }],
+      entries: [{ name: 'a' }, { name: 'a/b' }, { name: 'a/b/c' }],
     });
   });
 
@@ -82,7 +83,7 @@ describe('writing one record', () => {
     );
     expect(document).toContain('"entry_count":1,"size":40,');
     const info: unknown = JSON.parse((await front.api('GET', '/info')).body.toString());
-    expect(info).toMatchObject({ bucket_count: 2 });
+    expect(info).toMatchObject({ bucket_count: 3 });
   });
 
   test('the same timestamp is refused, another one before it is inserted', async () => {
