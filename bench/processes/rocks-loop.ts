@@ -11,8 +11,8 @@ import { loadSignal } from '../../src/signal/signal.ts';
 import { serveCalls } from '../lib/child-calls.ts';
 import type { RocksLoopJob, RocksLoopResult } from '../lib/rocks-loop.ts';
 
-/** What the server opens its store with (defaults of MILLRACE_MEMTABLE_MEMORY and MILLRACE_CACHE_MEMORY). */
-const OPTIONS = { memtableMemoryBytes: 128 << 20, cacheBytes: 64 << 20 };
+/** What the server opens its store with (default of MILLRACE_CACHE_MEMORY). */
+const OPTIONS = { cacheBytes: 64 << 20 };
 const ENTRIES = 16;
 
 let db: RocksDatabase | undefined;

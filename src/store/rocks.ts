@@ -102,11 +102,21 @@ export interface RocksDatabase extends RocksReader {
 }
 
 export interface OpenOptions {
-  /** Memory for tables not yet flushed, over all column families, in bytes. */
-  readonly memtableMemoryBytes: number;
   /** Block cache for reads, in bytes. */
   readonly cacheBytes: number;
 }
+
+/**
+ * Memory for tables not yet flushed. Blocks keep the library's own (two of 64 MiB): only its default compaction moves
+ * files of ascending keys without rewriting them (1.5 GiB in 20 KiB blocks: 2.0 bytes written per byte stored and 7 µs of
+ * CPU per 4 KiB, against 3.4 and 19 µs with its universal style, and 2.7 and 11 µs with its level style).
+ *
+ * The write-ahead log lives until the slowest of the families has flushed, and all of it is read again at the next start
+ * after a crash; so the families of small rows get small tables, and the unused default family the smallest.
+ */
+const INDEX_MEMTABLE_BYTES = 8 << 20;
+const META_MEMTABLE_BYTES = 4 << 20;
+const UNUSED_MEMTABLE_BYTES = 1 << 20;
 
 const DEFAULT_PAGE_BYTES = 16 * 1024 * 1024;
 
@@ -124,20 +134,18 @@ function loadBinding(): RawConstructor {
   }
 }
 
-function columnOptions(options: OpenOptions): Record<string, object> {
-  // 'universal' is the binding's only way to size memtables without zstd on deep levels; a quarter of the budget
-  // is one memtable, two are merged into one file, six may exist, so that a flush does not stall writers.
-  const sized = (share: number, cacheShare: number): object => ({
+function columnOptions({ cacheBytes }: OpenOptions): Record<string, object> {
+  const small = (memtableMemoryBudget: number, cacheSize: number): object => ({
     compression: false,
-    compaction: 'universal',
-    memtableMemoryBudget: Math.max(4 << 20, Math.floor(options.memtableMemoryBytes * share)),
-    cacheSize: Math.floor(options.cacheBytes * cacheShare),
+    compaction: 'level',
+    memtableMemoryBudget,
+    cacheSize,
   });
   return {
-    default: { compression: false, cacheSize: 0 },
-    [COLUMN_META]: sized(0.05, 0.1),
-    [COLUMN_INDEX]: sized(0.1, 0.4),
-    [COLUMN_BLOCKS]: sized(0.85, 0.5),
+    default: small(UNUSED_MEMTABLE_BYTES, 0),
+    [COLUMN_META]: small(META_MEMTABLE_BYTES, Math.floor(cacheBytes * 0.1)),
+    [COLUMN_INDEX]: small(INDEX_MEMTABLE_BYTES, Math.floor(cacheBytes * 0.4)),
+    [COLUMN_BLOCKS]: { compression: false, cacheSize: Math.floor(cacheBytes * 0.5) },
   };
 }
 

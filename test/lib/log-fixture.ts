@@ -53,7 +53,7 @@ export class LogFixture {
 
   static async open(options: FixtureOptions = {}): Promise<LogFixture> {
     const folder = await mkdtemp(join(tmpdir(), 'millrace-log-'));
-    const db = await openRocks(folder, { memtableMemoryBytes: 64 << 20, cacheBytes: 16 << 20 });
+    const db = await openRocks(folder, { cacheBytes: 16 << 20 });
     return new LogFixture(db, folder, options);
   }
 

@@ -36,7 +36,7 @@ export interface StoreHarness {
 
 /** Opens (or creates) a store in `path`. Close it before opening the folder again. */
 export async function openHarness(path: string, ringDataBytes = 1 << 20): Promise<StoreHarness> {
-  const db = await openRocks(path, { memtableMemoryBytes: 16 << 20, cacheBytes: 8 << 20 });
+  const db = await openRocks(path, { cacheBytes: 8 << 20 });
   const loaded = loadCatalog(db);
   const ring = new RingWriter(ringDataBytes, loaded.nextSequence);
   const commits = new GroupCommit({
