@@ -61,17 +61,6 @@ export const UNSUPPORTED_VARIABLES: readonly UnsupportedVariables[] = [
     consequence: 'the only role is STANDALONE',
   },
   {
-    names: 'RS_IO_MAX_WRITERS_IN_FLIGHT',
-    pattern: /^RS_IO_MAX_WRITERS_IN_FLIGHT$/,
-    consequence: 'writers are limited by MILLRACE_UPLOAD_MEMORY only',
-    harmless: ['0'],
-  },
-  {
-    names: 'RS_RATE_LIMIT_*',
-    pattern: /^RS_RATE_LIMIT_.+/,
-    consequence: 'there are no rate limits',
-  },
-  {
     names: 'RS_ENGINE_*',
     pattern: /^RS_ENGINE_.+/,
     consequence: 'the store has other settings, and no limit of its total size',

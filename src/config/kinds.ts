@@ -14,6 +14,13 @@ export interface LogLevels {
   readonly parts: Readonly<Record<string, LogLevel>>;
 }
 
+/** `1000/10m`: so many requests or bytes per period (http-api §7). */
+export interface RateLimit {
+  /** At least 1. */
+  readonly amount: number;
+  readonly periodMs: number;
+}
+
 /** TypeScript type of the parsed value, by kind. Sizes are bytes, durations milliseconds. */
 export interface KindValues {
   readonly text: string;
@@ -27,6 +34,8 @@ export interface KindValues {
   readonly duration: number;
   readonly choice: string;
   readonly 'log-levels': LogLevels;
+  readonly 'request-rate': RateLimit;
+  readonly 'byte-rate': RateLimit;
 }
 
 export type Kind = keyof KindValues;
@@ -137,6 +146,30 @@ function parseLogLevels(text: string): LogLevels | undefined {
   return { base, parts };
 }
 
+/** The period of a rate without one (http-api §7). */
+const DEFAULT_PERIOD_MS = 3_600_000;
+
+/** `<amount>[/<period>]`; a period is a duration with a unit, or a unit alone for one of it. */
+function parseRate(
+  text: string,
+  parseAmount: (text: string) => number | undefined,
+): RateLimit | undefined {
+  const [amountText = '', periodText, ...rest] = text.split('/').map((piece) => piece.trim());
+  const amount = parseAmount(amountText);
+  const periodMs = periodText === undefined ? DEFAULT_PERIOD_MS : parsePeriod(periodText);
+  if (rest.length > 0 || !amount || !periodMs) return undefined;
+  return { amount, periodMs };
+}
+
+function parsePeriod(text: string): number | undefined {
+  const count = /^\d/.test(text) ? text : `1${text}`;
+  return /[a-z]$/i.test(count) ? parseDuration(count, 's') : undefined;
+}
+
+function parseRequests(text: string): number | undefined {
+  return parseInteger(text.replace(/\s*req$/i, ''));
+}
+
 function splitList(text: string): string[] {
   return text
     .split(',')
@@ -186,6 +219,8 @@ const PARSERS: Parsers = {
   },
   choice: parseChoice,
   'log-levels': parseLogLevels,
+  'request-rate': (text) => parseRate(text, parseRequests),
+  'byte-rate': (text) => parseRate(text, parseSize),
 };
 
 /** The value of trimmed, non-empty `text` for this variable, or undefined when it is not accepted. */
@@ -222,6 +257,10 @@ export function acceptedText(spec: OptionSpec): string {
       return choicesText(spec.choices ?? []);
     case 'log-levels':
       return `one of ${LOG_LEVELS.join(', ')}, and exceptions by part as in INFO,replication=DEBUG`;
+    case 'request-rate':
+      return 'a number of requests per period, as in 100req/s, 1000/10m, 100 (per hour)';
+    case 'byte-rate':
+      return 'a size per period, as in 10MB/s, 1GiB/10m, 100GB (per hour)';
   }
 }
 

@@ -191,6 +191,34 @@ export const OPTIONS = {
     max: '3600',
     description: 'Longest wait for one more record of a read batch.',
   },
+  maxWritersInFlight: {
+    env: 'RS_IO_MAX_WRITERS_IN_FLIGHT',
+    kind: 'integer',
+    group: 'Requests',
+    default: '0',
+    min: '0',
+    max: '1000000000',
+    description:
+      'Writes of records under way at the same time; others wait as long as RS_IO_OPERATION_TIMEOUT, then get 429. 0 is no limit.',
+  },
+  rateLimitApi: {
+    env: 'RS_RATE_LIMIT_API',
+    kind: 'request-rate',
+    group: 'Requests',
+    description: 'Requests a client address may send; more get 429.',
+  },
+  rateLimitIngress: {
+    env: 'RS_RATE_LIMIT_INGRESS',
+    kind: 'byte-rate',
+    group: 'Requests',
+    description: 'Bytes of records a client address may write; more get 429.',
+  },
+  rateLimitEgress: {
+    env: 'RS_RATE_LIMIT_EGRESS',
+    kind: 'byte-rate',
+    group: 'Requests',
+    description: 'Bytes of records a client address may read; more get 429.',
+  },
   replicationTimeoutMs: {
     env: 'RS_REPLICATION_TIMEOUT',
     kind: 'duration',
@@ -260,15 +288,6 @@ export const OPTIONS = {
     max: '64GiB',
     description:
       'Memory that all requests being received may hold; beyond it writers are slowed down, then refused with 503.',
-  },
-  memtableMemoryBytes: {
-    env: 'MILLRACE_MEMTABLE_MEMORY',
-    kind: 'size',
-    group: 'Threads and memory',
-    default: '128MiB',
-    min: '8MiB',
-    max: '16GiB',
-    description: 'Memory of the store for data not yet in its sorted files.',
   },
   cacheMemoryBytes: {
     env: 'MILLRACE_CACHE_MEMORY',

@@ -27,6 +27,8 @@ export interface ErrorOptions {
   readonly cause?: unknown;
   /** What an operator should do next, in one sentence. */
   readonly hint?: string;
+  /** Whole seconds for `retry-after`, where they are known. */
+  readonly retryAfterS?: number;
 }
 
 /** An error in the form that crosses threads. */
@@ -44,12 +46,14 @@ export abstract class MillraceError extends Error {
   readonly status: number;
   readonly retryable: boolean;
   readonly hint: string | undefined;
+  readonly retryAfterS: number | undefined;
 
   constructor(message: string, status: number, retryable: boolean, options: ErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.status = status;
     this.retryable = retryable;
     this.hint = options.hint;
+    this.retryAfterS = options.retryAfterS;
     this.name = new.target.name;
   }
 }

@@ -39,6 +39,15 @@ export abstract class BodyIntake implements BodyReceiver, AbortListener {
    * @param refusal the answer, when it is already known that it is an error.
    */
   receive(headers: RequestHeaders, refusal?: MillraceError): void {
+    if (!this.begin(headers, refusal)) return;
+    this.exchange.res.onData((chunk, isLast) => this.accept(chunk, isLast));
+  }
+
+  /**
+   * The part of `receive` that needs the head: what arrives is to be given to `accept`.
+   * @returns false when it is answered and nothing is to be given.
+   */
+  begin(headers: RequestHeaders, refusal?: MillraceError): boolean {
     const { exchange } = this;
     this.#refusal = refusal;
     this.#expects100 = headers.expects100;
@@ -48,14 +57,23 @@ export abstract class BodyIntake implements BodyReceiver, AbortListener {
     }
     if (this.#refusal !== undefined && this.#expects100) {
       exchange.fail(this.#refusal);
-      return;
+      return false;
     }
     exchange.abortListener = this;
-    exchange.res.onData((chunk, isLast) => {
-      if (this.#flow !== undefined) this.#flow.accept(chunk, isLast);
-      else if (isLast && this.#isPlain(chunk)) this.#receiveWhole(chunk);
-      else this.#beginFlow(chunk, isLast);
-    });
+    return true;
+  }
+
+  /** What `onData` gives. */
+  accept(chunk: ArrayBuffer, isLast: boolean): void {
+    if (this.#flow !== undefined) this.#flow.accept(chunk, isLast);
+    else if (isLast && this.#isPlain(chunk)) this.#receiveWhole(chunk);
+    else this.#beginFlow(chunk, isLast);
+  }
+
+  /** Before anything was accepted: the body is read to its end and answered with the error. */
+  decline(error: MillraceError): void {
+    this.#refusal ??= error;
+    if (this.#expects100) this.exchange.fail(this.#refusal);
   }
 
   /** A piece of the body. @param bytes valid during the call. */

@@ -11,8 +11,8 @@ import type { RequestMetrics } from './request-metrics.ts';
 import type { UwsResponse } from './uws.ts';
 import { ANNOUNCED_API_VERSION, ANNOUNCED_SERVER_VERSION } from './version.ts';
 
-/** Seconds in `retry-after` of 429 and 503. */
-const RETRY_AFTER_S = '1';
+/** Seconds in `retry-after` of 429 and 503 unless the refusal says otherwise. */
+const RETRY_AFTER_S = 1;
 
 /** Several header lines in one call: each call into the library costs more than copying the bytes. */
 interface HeaderBlock {
@@ -73,6 +73,8 @@ export class Exchange {
   #isOpen = true;
   /** Set by whoever holds resources for this request. */
   abortListener: AbortListener | undefined;
+  /** Called once when the request is over, answered or not. */
+  onClosed: (() => void) | undefined;
 
   /**
    * @param group index of the route group.
@@ -132,13 +134,22 @@ export class Exchange {
   /** An application error in the form of http-api §1.4. Errors that are our own fault are logged. */
   fail(error: unknown): void {
     const { status, message } = this.#describe(error);
-    this.refuse(status, message);
+    const retryAfterS = error instanceof MillraceError ? error.retryAfterS : undefined;
+    this.refuse(status, message, false, retryAfterS);
   }
 
-  /** @param shouldClose ends the connection behind the answer. */
-  refuse(status: number, message: string, shouldClose = false): void {
+  /**
+   * @param shouldClose ends the connection behind the answer.
+   * @param retryAfterS whole seconds in `retry-after` of 429 and 503.
+   */
+  refuse(
+    status: number,
+    message: string,
+    shouldClose = false,
+    retryAfterS: number = RETRY_AFTER_S,
+  ): void {
     const lines = [`x-reduct-error: ${errorHeaderText(message)}`];
-    if (status === 429 || status === 503) lines.push(`retry-after: ${RETRY_AFTER_S}`);
+    if (status === 429 || status === 503) lines.push(`retry-after: ${retryAfterS}`);
     if (status === 204) {
       this.#send(204, () => {
         this.begin(204, lines.join('\r\n'));
@@ -245,6 +256,7 @@ export class Exchange {
     const { context } = this;
     context.metrics.observe(this.#group, status, performance.now() - this.#startMs);
     context.inFlight--;
+    this.onClosed?.();
     if (context.inFlight === 0) context.onIdle?.();
   }
 }

@@ -1,9 +1,16 @@
 /** The HTTP front: one handler for every request, its dispatch, and the life of the listener. */
+import { createRates } from '../limits/rates.ts';
+import type { Rates } from '../limits/rates.ts';
+import { WriterGate } from '../limits/writer-gate.ts';
+import { clientAddress } from './client-address.ts';
 import { CorsPolicy } from './cors.ts';
-import type { FrontDeps } from './deps.ts';
+import type { FrontConfig, FrontDeps } from './deps.ts';
 import { ENDPOINTS } from './endpoints.ts';
+import type { Endpoint } from './endpoints.ts';
 import { Exchange, ExchangeContext } from './exchange.ts';
 import type { Front } from './front.ts';
+import { refuseWrite } from './handlers/entries.ts';
+import { createStartWrite } from './held-write.ts';
 import { ProgressSweep } from './progress-sweep.ts';
 import { RequestHeaders } from './request-headers.ts';
 import { RequestMetrics } from './request-metrics.ts';
@@ -44,14 +51,32 @@ export class FrontServer {
     this.#uiPath = `${config.apiBasePath}ui/`;
     this.#budget = new UploadBudget(config.uploadMemoryBytes);
     this.#sweep = new ProgressSweep(config.operationTimeoutMs);
+    const intake = { budget: this.#budget, sweep: this.#sweep };
     this.#front = {
       deps,
       context: new ExchangeContext(this.#metrics, logger, new CorsPolicy(config.corsAllowOrigins)),
-      intake: { budget: this.#budget, sweep: this.#sweep },
+      intake,
       headers: new RequestHeaders(),
+      rates: ratesOf(config),
+      startWrite: createStartWrite(intake, writerGate(config)),
       startMs: performance.now(),
     };
-    this.#app = this.#uws.App().any('/*', (res, req) => this.#dispatch(res, req));
+    this.#app = this.#uws.App().any('/*', this.#requestHandler());
+  }
+
+  /** Without a limit no request is asked who sends it. */
+  #requestHandler(): (res: UwsResponse, req: UwsRequest) => void {
+    const { api } = this.#front.rates;
+    if (api === undefined) return (res, req) => this.#dispatch(res, req);
+    return (res, req) => {
+      try {
+        api(clientAddress(res, req), 1);
+      } catch (error) {
+        this.#refuseRequest(res, req, error);
+        return;
+      }
+      this.#dispatch(res, req);
+    };
   }
 
   /**
@@ -105,24 +130,34 @@ export class FrontServer {
   }
 
   #dispatch(res: UwsResponse, req: UwsRequest): void {
-    const front = this.#front;
     const method = req.getMethod();
     const route = this.#router.resolve(req.getUrl());
     const endpoint = ENDPOINTS[route.target];
-    const { context } = front;
-    const origin = context.cors.needsOrigin ? req.getHeader('origin') : '';
-    const group = endpoint.groupOf(method);
-    const exchange = new Exchange(context, res, method === 'head', group, origin);
+    const exchange = this.#newExchange(res, req, method, endpoint);
     const handler = endpoint.handlers.get(method);
     if (handler === undefined || this.#isStopping || !this.#isOpenFor(route)) {
       this.#answerWithoutHandler(exchange, method, route);
       return;
     }
     try {
-      handler(front, exchange, req, route);
+      handler(this.#front, exchange, req, route);
     } catch (error) {
       exchange.fail(error);
     }
+  }
+
+  #newExchange(res: UwsResponse, req: UwsRequest, method: string, endpoint: Endpoint): Exchange {
+    const { context } = this.#front;
+    const origin = context.cors.needsOrigin ? req.getHeader('origin') : '';
+    return new Exchange(context, res, method === 'head', endpoint.groupOf(method), origin);
+  }
+
+  /** The body is read to its end, so that a client that sends first and reads later gets the answer. */
+  #refuseRequest(res: UwsResponse, req: UwsRequest, error: unknown): void {
+    const endpoint = ENDPOINTS[this.#router.resolve(req.getUrl()).target];
+    const exchange = this.#newExchange(res, req, req.getMethod(), endpoint);
+    this.#front.headers.scan(req);
+    refuseWrite(this.#front, exchange, error);
   }
 
   #isOpenFor(route: Route): boolean {
@@ -157,4 +192,13 @@ export class FrontServer {
       exchange.answer(405, `allow: ${ENDPOINTS[route.target].allow}`, '');
     }
   }
+}
+
+function ratesOf({ rateLimitApi, rateLimitIngress, rateLimitEgress }: FrontConfig): Rates {
+  const limits = { api: rateLimitApi, ingress: rateLimitIngress, egress: rateLimitEgress };
+  return createRates(limits, () => performance.now());
+}
+
+function writerGate({ maxWritersInFlight }: FrontConfig): WriterGate | undefined {
+  return maxWritersInFlight === 0 ? undefined : new WriterGate(maxWritersInFlight);
 }

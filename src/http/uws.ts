@@ -21,6 +21,8 @@ export interface UwsRequest {
 }
 
 export interface UwsResponse {
+  /** 4 or 16 bytes in network order; empty when the connection is gone. */
+  getRemoteAddress(): ArrayBuffer;
   pause(): void;
   resume(): void;
   writeStatus(status: string): UwsResponse;

@@ -20,7 +20,7 @@ import type { QueryState } from './query-table.ts';
 import { QueryTable } from './query-table.ts';
 import type { TimeRange } from './time-range.ts';
 import { resolveTimeRange } from './time-range.ts';
-import type { Queries, QuerySpec, ReadBatch, RecordData } from './types.ts';
+import type { AdmitRead, Queries, QuerySpec, ReadBatch, RecordData } from './types.ts';
 
 export interface QueryServiceOptions {
   readonly executor: QueryExecutor;
@@ -160,10 +160,11 @@ export class QueryService implements Queries, CommitListener {
     entry: Entry,
     queryId: bigint,
     withBody: boolean,
+    admit?: AdmitRead,
   ): Promise<ReadBatch | undefined> {
     const state = this.#find(bucket, entry, queryId);
     const request = { output: 'v1', withBody, isInterleavingSafe: true } as const;
-    const outcome = await this.#read(state, request);
+    const outcome = await this.#read(state, request, admit);
     return typeof outcome === 'string' ? undefined : toBatch(outcome, outcome.isDrained);
   }
 
@@ -172,10 +173,11 @@ export class QueryService implements Queries, CommitListener {
     entry: Entry,
     queryId: bigint,
     withBody: boolean,
+    admit?: AdmitRead,
   ): Promise<RecordData | undefined> {
     const state = this.#find(bucket, entry, queryId);
     const request = { output: 'record', withBody, isInterleavingSafe: true } as const;
-    const outcome = await this.#read(state, request);
+    const outcome = await this.#read(state, request, admit);
     if (typeof outcome !== 'string') return toRecord(outcome, withBody);
     if (outcome === 'idle') return undefined;
     if (state.isEndTold) {
@@ -191,9 +193,11 @@ export class QueryService implements Queries, CommitListener {
     queryId: bigint,
     withBody: boolean,
     isInterleavingSafe: boolean,
+    admit?: AdmitRead,
   ): Promise<ReadBatch | undefined> {
     const state = this.#find(bucket, undefined, queryId);
-    const outcome = await this.#read(state, { output: 'v2', withBody, isInterleavingSafe });
+    const request = { output: 'v2', withBody, isInterleavingSafe } as const;
+    const outcome = await this.#read(state, request, admit);
     if (outcome === 'end') return undefined;
     if (outcome !== 'idle') return toBatch(outcome, outcome.isDrained && !state.continuous);
     if (waitMs(state) < state.ttlMs) return EMPTY_BATCH;
@@ -216,12 +220,16 @@ export class QueryService implements Queries, CommitListener {
   }
 
   /** Waits for the reads of this query before it. */
-  async #read(state: QueryState, request: ReadRequest): Promise<ReadOutcome> {
+  async #read(
+    state: QueryState,
+    request: ReadRequest,
+    admit: AdmitRead | undefined,
+  ): Promise<ReadOutcome> {
     if (state.activeReads >= MAX_ACTIVE_READS) {
       throw new UnavailableError(`Query ${state.id} is being read by too many requests`);
     }
     state.activeReads++;
-    const reading = state.turn.then(() => this.#readOn(state, request));
+    const reading = state.turn.then(() => this.#readOn(state, request, admit));
     // A failed read does not concern the one after it.
     state.turn = reading.then(ignore, ignore);
     try {
@@ -231,13 +239,17 @@ export class QueryService implements Queries, CommitListener {
     }
   }
 
-  async #readOn(state: QueryState, request: ReadRequest): Promise<ReadOutcome> {
+  async #readOn(
+    state: QueryState,
+    request: ReadRequest,
+    admit: AdmitRead | undefined,
+  ): Promise<ReadOutcome> {
     const { nowMs } = this.#options;
     const deadlineMs = nowMs() + waitMs(state);
     let fruitless = 0;
     while (!state.isFinished) {
       const { recordsWritten } = state.bucket;
-      const progress = await this.#runJob(state, request);
+      const progress = await this.#runJob(state, request, admit);
       if (progress.recordCount > 0) {
         state.lastAccessMs = nowMs();
         return progress;
@@ -255,11 +267,16 @@ export class QueryService implements Queries, CommitListener {
     return 'end';
   }
 
-  async #runJob(state: QueryState, request: ReadRequest): Promise<QueryProgress> {
+  async #runJob(
+    state: QueryState,
+    request: ReadRequest,
+    admit: AdmitRead | undefined,
+  ): Promise<QueryProgress> {
     const { id: queryId, plan, cursor } = state;
     const limits = request.output === 'record' ? { ...state.limits, maxRecords: 1 } : state.limits;
     const job = { ...request, queryId, plan, cursor, limits, sliceMs: SLICE_MS };
     const result = await this.#execute(state, job);
+    if (result.recordCount > 0) admit?.(result.bodyBytes);
     this.#table.moveCursor(state, result.cursor);
     state.nextTs = result.nextTs;
     state.isFinished = result.isFinished;

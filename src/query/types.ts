@@ -50,6 +50,12 @@ export interface ReadBatch {
   readonly last: boolean;
 }
 
+/**
+ * Told the bytes of content of what a read found, before it counts as read: when it throws, the read fails with its
+ * error and the next one finds the same.
+ */
+export type AdmitRead = (bodyBytes: number) => void;
+
 export interface Queries {
   /** @returns the id. @throws ApiError 404, 409, 422 by §5.1 and §5.2. */
   create(bucket: Bucket, entry: Entry, spec: QuerySpec): number;
@@ -59,6 +65,7 @@ export interface Queries {
     entry: Entry,
     queryId: bigint,
     withBody: boolean,
+    admit?: AdmitRead,
   ): Promise<ReadBatch | undefined>;
   /** Next record (§2.1 `q=`), or undefined for 204. @throws ApiError 404, 400 after the end. */
   readRecord(
@@ -66,6 +73,7 @@ export interface Queries {
     entry: Entry,
     queryId: bigint,
     withBody: boolean,
+    admit?: AdmitRead,
   ): Promise<RecordData | undefined>;
 
   /** Takes one id from the counter of queries, for a refusal that has to name one (§5.6). */
@@ -90,6 +98,7 @@ export interface Queries {
     queryId: bigint,
     withBody: boolean,
     isInterleavingSafe: boolean,
+    admit?: AdmitRead,
   ): Promise<ReadBatch | undefined>;
 }
 

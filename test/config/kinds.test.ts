@@ -61,6 +61,39 @@ describe('durations', () => {
   });
 });
 
+describe('rates', () => {
+  test.each([
+    ['100', 100, 3_600_000],
+    ['100req', 100, 3_600_000],
+    ['100req/s', 100, 1000],
+    ['100 req / 1s', 100, 1000],
+    ['1000/10m', 1000, 600_000],
+    ['5/500ms', 5, 500],
+    ['7/H', 7, 3_600_000],
+  ])('%s is %d requests in %d ms', (text, amount, periodMs) => {
+    expect(parse('request-rate', text)).toStrictEqual({ amount, periodMs });
+  });
+
+  test.each([
+    ['10MB/s', 10_000_000, 1000],
+    ['1KiB/2h', 1024, 7_200_000],
+    ['10 GB', 10_000_000_000, 3_600_000],
+  ])('%s is %d bytes in %d ms', (text, amount, periodMs) => {
+    expect(parse('byte-rate', text)).toStrictEqual({ amount, periodMs });
+  });
+
+  test.each(['', '0', '0/s', '10/', '10/5', '10/0s', '-1/s', '1.5/s', '10MB/s', '10/s/s', 'req/s'])(
+    '%j is no rate of requests',
+    (text) => {
+      expect(parse('request-rate', text)).toBeUndefined();
+    },
+  );
+
+  test.each(['100req/s', '0', '10MB/fortnight'])('%j is no rate of bytes', (text) => {
+    expect(parse('byte-rate', text)).toBeUndefined();
+  });
+});
+
 describe('bounds', () => {
   test('are part of what is accepted, in the unit in which they are written', () => {
     const bounds = { min: '1MiB', max: '1GiB' };

@@ -11,7 +11,7 @@ import { BatchWrite } from '../batch-write.ts';
 import type { BatchRecord } from '../batch-write.ts';
 import { streamAnswer } from '../body-stream.ts';
 import type { Exchange } from '../exchange.ts';
-import { answerLater } from '../front.ts';
+import { answerLater, chargeIngress, egressCharge } from '../front.ts';
 import type { Front } from '../front.ts';
 import type { Route } from '../router.ts';
 import type { UwsRequest } from '../uws.ts';
@@ -24,6 +24,7 @@ export function writeBatch(front: Front, exchange: Exchange, req: UwsRequest, ro
   try {
     records = announcedRecords(front, route);
     checkBatchLength(records, front.headers.length());
+    chargeIngress(front, exchange, req, batchBytes(records));
   } catch (error) {
     refuseWrite(front, exchange, error);
     return;
@@ -31,7 +32,7 @@ export function writeBatch(front: Front, exchange: Exchange, req: UwsRequest, ro
   const answer = (errors: ReadonlyMap<number, MillraceError>): string =>
     errorLines(records, errors);
   const write = new BatchWrite(exchange, front.intake, front.deps.ingest, records, answer);
-  write.receive(front.headers);
+  front.startWrite(exchange, write, front.headers);
 }
 
 /** In ascending timestamp order, whatever the order of headers. @throws ApiError 401, 403, 422. */
@@ -72,14 +73,19 @@ export function checkBatchLength(
   lengthBytes: number | undefined,
 ): void {
   if (lengthBytes === undefined) return;
-  let sum = 0;
-  for (const record of records) sum += record.lengthBytes;
-  if (sum !== lengthBytes) {
+  if (batchBytes(records) !== lengthBytes) {
     throw new ApiError(
       422,
       'content-length header does not match the sum of the content-lengths in the headers',
     );
   }
+}
+
+/** Content of all records together. */
+export function batchBytes(records: readonly BatchRecord[]): number {
+  let sum = 0;
+  for (const record of records) sum += record.lengthBytes;
+  return sum;
 }
 
 function errorLines(
@@ -108,7 +114,8 @@ export function readBatch(front: Front, exchange: Exchange, req: UwsRequest, rou
   const { catalog, queries } = front.deps;
   const bucket = catalog.bucket(route.name);
   const entry = catalog.entry(route.name, route.entryName);
-  const batch = queries.readBatch(bucket, entry, queryId, !exchange.isHead);
+  const charge = egressCharge(front, exchange, req);
+  const batch = queries.readBatch(bucket, entry, queryId, !exchange.isHead, charge);
   answerLater(exchange, batch, (found) => answerBatch(front, exchange, found));
 }
 

@@ -8,7 +8,7 @@ import { requireRead, requireWrite } from '../auth.ts';
 import { RefusedBody } from '../body-intake.ts';
 import { streamAnswer } from '../body-stream.ts';
 import type { Exchange } from '../exchange.ts';
-import { answerLater } from '../front.ts';
+import { answerLater, chargeIngress, egressCharge } from '../front.ts';
 import type { Front } from '../front.ts';
 import type { Route } from '../router.ts';
 import { SingleWrite } from '../single-write.ts';
@@ -26,21 +26,27 @@ export function writeRecord(front: Front, exchange: Exchange, req: UwsRequest, r
   front.headers.scan(req);
   let record: AnnouncedRecord;
   try {
-    record = announcedRecord(front, req.getQuery() ?? '', route);
+    record = announcedRecord(front, exchange, req, route);
   } catch (error) {
     refuseWrite(front, exchange, error);
     return;
   }
   const write = new SingleWrite(exchange, front.intake, front.deps.ingest, record);
-  write.receive(front.headers);
+  front.startWrite(exchange, write, front.headers);
 }
 
 /** Checks in the order of http-api-records §1.2. @throws ApiError */
-function announcedRecord(front: Front, query: string, route: Route): AnnouncedRecord {
+function announcedRecord(
+  front: Front,
+  exchange: Exchange,
+  req: UwsRequest,
+  route: Route,
+): AnnouncedRecord {
   const { deps, headers } = front;
   requireWrite(deps.auth.check(headers.authorization), route.name);
-  const ts = requiredTs(tsOfQueryString(query));
+  const ts = requiredTs(tsOfQueryString(req.getQuery() ?? ''));
   const lengthBytes = headers.requiredLength();
+  chargeIngress(front, exchange, req, lengthBytes);
   const contentType = headers.contentType();
   const labels = headers.labels();
   const entry = deps.catalog.entryForWrite(route.name, route.entryName);
@@ -68,14 +74,16 @@ export function readRecord(front: Front, exchange: Exchange, req: UwsRequest, ro
   const query = parseQueryString(req.getQuery() ?? '');
   const ts = query.get('ts');
   const q = query.get('q');
+  const charge = egressCharge(front, exchange, req);
   if (ts !== undefined || q === undefined) {
     const found = records.read(entry, ts === undefined ? undefined : parseTs(ts));
+    charge?.(found.lengthBytes);
     answerRecord(front, exchange, found);
     return;
   }
   const queryId = parseU64(q);
   if (queryId === undefined) throw new ApiError(422, "'query' must be a number");
-  const next = queries.readRecord(bucket, entry, queryId, !exchange.isHead);
+  const next = queries.readRecord(bucket, entry, queryId, !exchange.isHead, charge);
   answerLater(exchange, next, (record) => {
     if (record === undefined) exchange.refuse(204, 'No content');
     else if (exchange.isHead || record.payload !== undefined || record.large !== undefined) {

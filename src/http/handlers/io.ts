@@ -9,11 +9,17 @@ import { requireRead, requireWrite } from '../auth.ts';
 import { BatchWrite } from '../batch-write.ts';
 import type { BatchRecord } from '../batch-write.ts';
 import type { Exchange } from '../exchange.ts';
-import { answerLater } from '../front.ts';
+import { answerLater, chargeIngress, egressCharge } from '../front.ts';
 import type { Front } from '../front.ts';
 import type { Route } from '../router.ts';
 import type { UwsRequest } from '../uws.ts';
-import { answerBatch, checkBatchLength, entryOrError, recordErrorText } from './batch.ts';
+import {
+  answerBatch,
+  batchBytes,
+  checkBatchLength,
+  entryOrError,
+  recordErrorText,
+} from './batch.ts';
 import { refuseWrite } from './entries.ts';
 import { authenticate } from './server.ts';
 
@@ -27,13 +33,15 @@ export function writeMulti(front: Front, exchange: Exchange, req: UwsRequest, ro
     request = parseBatchV2(splitHeaders(headers.reduct));
     records = toRecords(front, route.name, request);
     checkBatchLength(records, headers.requiredLength());
+    chargeIngress(front, exchange, req, batchBytes(records));
   } catch (error) {
     refuseWrite(front, exchange, error);
     return;
   }
   const answer = (errors: ReadonlyMap<number, MillraceError>): string =>
     answerLines(request, errors);
-  new BatchWrite(exchange, front.intake, deps.ingest, records, answer).receive(headers);
+  const write = new BatchWrite(exchange, front.intake, deps.ingest, records, answer);
+  front.startWrite(exchange, write, headers);
 }
 
 function splitHeaders(reduct: readonly string[]): BatchV2Headers {
@@ -97,6 +105,7 @@ export function readMulti(front: Front, exchange: Exchange, req: UwsRequest, rou
   const { catalog, queries } = front.deps;
   const bucket = catalog.bucket(route.name);
   const isInterleavingSafe = READS_IN_BODY_ORDER.test(req.getHeader('user-agent'));
-  const batch = queries.readMulti(bucket, queryId, !exchange.isHead, isInterleavingSafe);
+  const charge = egressCharge(front, exchange, req);
+  const batch = queries.readMulti(bucket, queryId, !exchange.isHead, isInterleavingSafe, charge);
   answerLater(exchange, batch, (found) => answerBatch(front, exchange, found));
 }
