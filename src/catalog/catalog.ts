@@ -258,6 +258,11 @@ export class Catalog implements CatalogPort {
     return this.#addEntry(bucket, name);
   }
 
+  /** The highest entry id given out so far, over all buckets. */
+  highestEntryId(): number {
+    return this.#header.nextEntryId - 1;
+  }
+
   /** Next task id; never given twice. */
   takeTaskId(): number {
     const id = this.#header.nextTaskId;

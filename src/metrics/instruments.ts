@@ -3,7 +3,7 @@
  * knows this library.
  */
 import { Counter, Gauge, Histogram } from 'prom-client';
-import type { MetricObjectWithValues, MetricValueWithName, Registry } from 'prom-client';
+import type { MetricValueWithName, Registry } from 'prom-client';
 
 /** One sample: label values by name, and the number. */
 export interface Sample {
@@ -70,7 +70,14 @@ export function addDistribution(
   registry.registerMetric(new ReadHistogram(spec, read));
 }
 
-type HistogramValues = MetricObjectWithValues<MetricValueWithName<string>>;
+/** What the registry works with; the library's declarations give the type a number it never has. */
+interface HistogramExport {
+  readonly name: string;
+  readonly help: string;
+  readonly type: 'histogram';
+  readonly aggregator: 'sum';
+  readonly values: readonly MetricValueWithName<string>[];
+}
 
 class ReadHistogram extends Histogram {
   readonly #spec: MetricSpec;
@@ -87,11 +94,14 @@ class ReadHistogram extends Histogram {
     this.#read = read;
   }
 
-  override get(): Promise<HistogramValues> {
-    return super.get().then((base) => ({
-      ...base,
-      values: this.#read().flatMap((sample) => histogramValues(this.#spec.name, sample)),
-    }));
+  /** What the library calls for every format; it is not in its declarations. */
+  async getForPromString(): Promise<HistogramExport> {
+    const { name, help } = this.#spec;
+    return { name, help, type: 'histogram', aggregator: 'sum', values: this.#values() };
+  }
+
+  #values(): MetricValueWithName<string>[] {
+    return this.#read().flatMap((sample) => histogramValues(this.#spec.name, sample));
   }
 }
 

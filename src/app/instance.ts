@@ -1,0 +1,218 @@
+/**
+ * One running instance: its parts in the order in which they start, and in reverse when it stops. Main thread only.
+ */
+import { mkdir } from 'node:fs/promises';
+import { SlicedRemover } from '../catalog/removal.ts';
+import { Catalog } from '../catalog/catalog.ts';
+import { loadCatalog } from '../catalog/load.ts';
+import { GroupCommit } from '../commit/group-commit.ts';
+import type { Config } from '../config/config.ts';
+import { BugError } from '../errors/errors.ts';
+import { createOpenAuthenticator, createTokenAuthenticator } from '../http/auth.ts';
+import type { FrontDeps } from '../http/deps.ts';
+import { extensionRefusal } from '../http/query-extensions.ts';
+import { FrontServer } from '../http/server.ts';
+import type { Logger } from '../logging/logger.ts';
+import { createMetricsPage } from '../metrics/metrics.ts';
+import { QueryPool } from '../query/pool.ts';
+import { QueryService } from '../query/query-service.ts';
+import { StoredRecordReader } from '../query/record-reader.ts';
+import { RingWriter } from '../ring/writer.ts';
+import type { RocksDatabase } from '../store/rocks.ts';
+import { openRocks } from '../store/rocks.ts';
+import { FreeSpace } from './free-space.ts';
+import { startReplication } from './replication.ts';
+import type { RunningReplication } from './replication.ts';
+import { QUERY_WORKER_URL } from './worker-urls.ts';
+
+/** Queries open at the same time; the oldest expired ones go first, then new ones get 503. */
+const MAX_QUERIES = 10_000;
+/** Plans and cursors of all open queries together. */
+const MAX_QUERY_STATE_BYTES = 64 * 1024 * 1024;
+/** Jobs that wait for a query thread. */
+const MAX_QUERY_QUEUE = 4096;
+/** Decoded blocks and plans kept per query thread. */
+const QUERY_BLOCK_CACHE_BYTES = 16 * 1024 * 1024;
+const QUERY_PLAN_CACHE_BYTES = 4 * 1024 * 1024;
+
+/** Everything that exists once the store is open. */
+interface OpenParts {
+  readonly db: RocksDatabase;
+  readonly catalog: Catalog;
+  readonly commits: GroupCommit;
+  readonly remover: SlicedRemover;
+  readonly freeSpace: FreeSpace;
+  readonly queryPool: QueryPool;
+  readonly queries: QueryService;
+  readonly records: StoredRecordReader;
+  readonly replication: RunningReplication;
+  readonly ring: RingWriter;
+}
+
+export class Instance {
+  readonly #config: Config;
+  readonly #logger: Logger;
+  readonly #front: FrontServer;
+  #parts: OpenParts | undefined;
+  #isReady = false;
+  #stopping: Promise<void> | undefined;
+
+  /** @throws NativeModuleError when a native module does not load. */
+  constructor(config: Config, logger: Logger) {
+    this.#config = config;
+    this.#logger = logger;
+    this.#front = new FrontServer(this.#frontDeps());
+  }
+
+  /**
+   * Listens at once (answering 503) and opens the store.
+   * @returns the port listened on.
+   * @throws StoreLockedError, StoreFormatError, or Error when the address is in use.
+   */
+  async start(): Promise<number> {
+    const { host, port } = this.#config;
+    const listeningPort = await this.#front.listen(host, port);
+    this.#parts = await this.#open(listeningPort);
+    this.#isReady = true;
+    return listeningPort;
+  }
+
+  /**
+   * Stops in order: accept nothing more, finish requests in flight, stop sending and keep the cursors, flush the commit
+   * group, close the store. Takes at most about `MILLRACE_STOP_TIMEOUT`. Safe to call again.
+   */
+  stop(): Promise<void> {
+    this.#stopping ??= this.#stop();
+    return this.#stopping;
+  }
+
+  async #open(listeningPort: number): Promise<OpenParts> {
+    const config = this.#config;
+    await mkdir(config.dataPath, { recursive: true });
+    const db = await openRocks(config.dataPath, { cacheBytes: config.cacheMemoryBytes });
+    const loaded = loadCatalog(db);
+    const freeSpace = new FreeSpace(config.dataPath, (err) => {
+      this.#logger.warn({ err }, 'the free space of the data folder is unknown');
+    });
+    await freeSpace.start();
+    const ring = new RingWriter(config.ringSizeBytes, loaded.nextSequence);
+    const commits = new GroupCommit({
+      db,
+      publisher: ring,
+      sync: config.durability === 'fsync',
+      nextSequence: loaded.nextSequence,
+      nextUploadId: loaded.nextUploadId,
+      freeBytes: () => freeSpace.freeBytes(),
+    });
+    const remover = new SlicedRemover(db, commits, (bucket, err) => {
+      this.#logger.error({ err, bucket: bucket.name }, 'removing a bucket is interrupted');
+    });
+    const catalog = new Catalog(loaded, commits, remover);
+    commits.setAttach((entry) => catalog.attach(entry));
+    catalog.resumeRemovals();
+    const queryPool = this.#newQueryPool(db);
+    const queries = this.#newQueries(queryPool);
+    commits.addListener(queries);
+    const replication = await startReplication(
+      { config, logger: this.#logger.child('replication'), db, catalog, commits, ring },
+      listeningPort,
+    );
+    commits.addListener(replication);
+    const records = new StoredRecordReader(db);
+    return {
+      db,
+      catalog,
+      commits,
+      remover,
+      freeSpace,
+      queryPool,
+      queries,
+      records,
+      replication,
+      ring,
+    };
+  }
+
+  #newQueryPool(db: RocksDatabase): QueryPool {
+    return new QueryPool({
+      handle: db.handle,
+      blockCacheBytes: QUERY_BLOCK_CACHE_BYTES,
+      planCacheBytes: QUERY_PLAN_CACHE_BYTES,
+      workerUrl: QUERY_WORKER_URL,
+      threads: this.#config.queryThreads,
+      maxQueue: MAX_QUERY_QUEUE,
+      onThreadError: (err) => this.#logger.error({ err }, 'a query thread died'),
+    });
+  }
+
+  #newQueries(executor: QueryPool): QueryService {
+    const config = this.#config;
+    const queries = new QueryService({
+      executor,
+      limits: {
+        maxRecords: config.batchMaxRecords,
+        maxBodyBytes: config.batchMaxSizeBytes,
+        maxMetadataBytes: config.batchMaxMetadataBytes,
+      },
+      batchTimeoutMs: config.batchTimeoutMs,
+      maxQueries: MAX_QUERIES,
+      maxStateBytes: MAX_QUERY_STATE_BYTES,
+      extensionRefusal,
+      nowMs: () => performance.now(),
+    });
+    queries.start();
+    return queries;
+  }
+
+  async #stop(): Promise<void> {
+    const { stopTimeoutMs } = this.#config;
+    await this.#front.close(stopTimeoutMs);
+    this.#isReady = false;
+    const parts = this.#parts;
+    if (parts === undefined) return;
+    parts.queries.stop();
+    await parts.replication.stop();
+    await parts.queryPool.stop(stopTimeoutMs);
+    await parts.remover.stop();
+    parts.freeSpace.stop();
+    parts.commits.close();
+    // No thread reads any more: closing under a reader would end the process.
+    await parts.db.close();
+    this.#parts = undefined;
+  }
+
+  #openParts(): OpenParts {
+    if (this.#parts === undefined) throw new BugError('the store is used before it is open');
+    return this.#parts;
+  }
+
+  #frontDeps(): FrontDeps {
+    const config = this.#config;
+    const parts = (): OpenParts => this.#openParts();
+    return {
+      config,
+      logger: this.#logger.child('http'),
+      auth:
+        config.apiToken === undefined
+          ? createOpenAuthenticator()
+          : createTokenAuthenticator(config.apiToken),
+      metrics: createMetricsPage(() => ({ ...parts(), front: this.#front })),
+      isReady: () => this.#isReady,
+      get catalog() {
+        return parts().catalog;
+      },
+      get ingest() {
+        return parts().commits;
+      },
+      get queries() {
+        return parts().queries;
+      },
+      get records() {
+        return parts().records;
+      },
+      get replications() {
+        return parts().replication.service;
+      },
+    };
+  }
+}

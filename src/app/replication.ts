@@ -1,0 +1,104 @@
+/** Puts the replication engine together with store, catalogue and commit path. */
+import { readFile } from 'node:fs/promises';
+import { hostname, networkInterfaces } from 'node:os';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { GroupCommit } from '../commit/group-commit.ts';
+import type { CommitListener } from '../commit/types.ts';
+import type { Config } from '../config/config.ts';
+import { ConfigError } from '../errors/errors.ts';
+import type { Logger } from '../logging/logger.ts';
+import type { TaskMetricsSource } from '../metrics/task-metrics.ts';
+import { ReplicationEngine } from '../replication/engine.ts';
+import { DEFAULT_WORKER_OPTIONS } from '../replication/messages.ts';
+import { RocksTaskStore } from '../replication/rocks-task-store.ts';
+import type { ReplicationService, ReplicationSource } from '../replication/types.ts';
+import { newReplicationPool } from '../replication/worker-pool.ts';
+import type { RingWriter } from '../ring/writer.ts';
+import type { RocksDatabase } from '../store/rocks.ts';
+import { REPLICATE_WORKER_URL } from './worker-urls.ts';
+
+/** How long the batch in flight may go on when the server stops; it stays pending and is sent again. */
+const STOP_GRACE_MS = 2_000;
+/** Longest wait of /metrics for exact pending figures of tasks that do not send. */
+const METRICS_REFRESH_MS = 1_000;
+
+export interface ReplicationParts {
+  readonly config: Config;
+  readonly logger: Logger;
+  readonly db: RocksDatabase;
+  readonly catalog: Catalog;
+  readonly commits: GroupCommit;
+  readonly ring: RingWriter;
+}
+
+export interface RunningReplication extends CommitListener, TaskMetricsSource {
+  readonly service: ReplicationService;
+  stop(): Promise<void>;
+}
+
+/** Loads all tasks and starts the enabled ones. @throws ConfigError for an unreadable RS_REPLICATION_CA_PATH. */
+export async function startReplication(
+  parts: ReplicationParts,
+  listeningPort: number,
+): Promise<RunningReplication> {
+  const { config, logger, db, catalog, commits, ring } = parts;
+  const store = new RocksTaskStore(db, commits, catalog);
+  const pool = newReplicationPool({
+    databaseHandle: db.handle,
+    ring: ring.buffer,
+    workerUrl: REPLICATE_WORKER_URL,
+    threads: config.replicationThreads,
+    worker: {
+      ...DEFAULT_WORKER_OPTIONS,
+      concurrency: config.replicationConcurrency,
+      verifyTls: config.replicationVerifySsl,
+      caPem: await readCa(config.replicationCaPath),
+    },
+    onThreadError: (err) => logger.error({ err }, 'a replication thread died'),
+  });
+  const engine = new ReplicationEngine({
+    pool,
+    source: sourceOf(catalog, commits),
+    store,
+    identity: { port: listeningPort, addresses: ownAddresses(), hostNames: [hostname()] },
+    logger,
+  });
+  return {
+    service: engine.service,
+    onCommitted: (headSequence, buckets) => engine.onCommitted(headSequence, buckets),
+    taskFigures: () => engine.figures(),
+    deadLettersAgedOut: () => store.agedOutTotal,
+    refreshMetrics: () => engine.refreshFigures(METRICS_REFRESH_MS),
+    stop: () => engine.stop(STOP_GRACE_MS),
+  };
+}
+
+function sourceOf(catalog: Catalog, commits: GroupCommit): ReplicationSource {
+  return {
+    bucket: (name) => catalog.findBucket(name),
+    entryNames: (bucketId, afterId) => {
+      const names: [number, string][] = [];
+      for (const { id, name, isDurable } of catalog.bucketById(bucketId)?.entries.values() ?? []) {
+        if (isDurable && id > afterId) names.push([id, name]);
+      }
+      return names;
+    },
+    highestEntryId: () => catalog.highestEntryId(),
+    headSequence: () => commits.headSequence,
+  };
+}
+
+async function readCa(path: string | undefined): Promise<string | null> {
+  if (path === undefined) return null;
+  try {
+    return await readFile(path, 'utf8');
+  } catch (cause) {
+    throw new ConfigError(`RS_REPLICATION_CA_PATH: ${path} cannot be read`, { cause });
+  }
+}
+
+function ownAddresses(): string[] {
+  return Object.values(networkInterfaces()).flatMap((all) =>
+    (all ?? []).map(({ address }) => address),
+  );
+}

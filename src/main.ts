@@ -1,0 +1,96 @@
+/** Entry of the server: configuration, logger, one instance, and the signals that stop it. */
+import { Instance } from './app/instance.ts';
+import { describeConfig } from './config/help.ts';
+import { loadConfig, redactConfig } from './config/load-config.ts';
+import { MILLRACE_VERSION } from './config/version.ts';
+import { MillraceError } from './errors/errors.ts';
+import type { Logger } from './logging/logger.ts';
+import { createLogger } from './logging/logger.ts';
+
+const EXIT_FAILURE = 1;
+const EXIT_USAGE = 2;
+/** After the bounded stop of all parts: what is left is not worth waiting for. */
+const STOP_GRACE_MS = 5_000;
+
+async function main(args: readonly string[]): Promise<void> {
+  if (args.includes('--help') || args.includes('-h')) {
+    console.log(describeConfig());
+    return;
+  }
+  if (args.includes('--version') || args.includes('-V')) {
+    console.log(MILLRACE_VERSION);
+    return;
+  }
+  if (args.length > 0) {
+    console.error(`Unknown argument '${args[0]}'. The server takes --help and --version only;`);
+    console.error('everything else is set by environment variables, see --help.');
+    process.exitCode = EXIT_USAGE;
+    return;
+  }
+  await serve();
+}
+
+async function serve(): Promise<void> {
+  const { config, warnings } = loadConfig(process.env);
+  const logger = createLogger(config);
+  for (const warning of warnings) logger.warn(warning);
+  logger.debug({ config: redactConfig(config) }, 'configuration');
+  let instance: Instance;
+  try {
+    instance = new Instance(config, logger);
+    stopOnSignal(instance, logger, config.stopTimeoutMs);
+    const port = await instance.start();
+    const { host, apiBasePath, dataPath, durability } = config;
+    const isOpen = config.apiToken === undefined;
+    logger.info(
+      { url: `http://${host}:${port}${apiBasePath}api/v1`, dataPath, durability },
+      isOpen ? 'ready, without authentication' : 'ready',
+    );
+  } catch (error) {
+    logger.error(describeFailure(error), 'the server could not start');
+    process.exit(EXIT_FAILURE);
+  }
+}
+
+function stopOnSignal(instance: Instance, logger: Logger, stopTimeoutMs: number): void {
+  let isStopping = false;
+  const stop = (signal: NodeJS.Signals): void => {
+    if (isStopping) return;
+    isStopping = true;
+    logger.info({ signal }, 'stopping');
+    const deadline = setTimeout(
+      () => {
+        logger.error('the stop takes too long, leaving now; acknowledged records are safe');
+        process.exit(EXIT_FAILURE);
+      },
+      stopTimeoutMs * 2 + STOP_GRACE_MS,
+    );
+    deadline.unref();
+    instance.stop().then(
+      () => {
+        logger.info('stopped');
+        process.exit(0);
+      },
+      (error: unknown) => {
+        logger.error(describeFailure(error), 'the stop failed');
+        process.exit(EXIT_FAILURE);
+      },
+    );
+  };
+  process.on('SIGTERM', stop);
+  process.on('SIGINT', stop);
+}
+
+function describeFailure(error: unknown): { err: unknown; hint?: string } {
+  const hint = error instanceof MillraceError ? error.hint : undefined;
+  return hint === undefined ? { err: error } : { err: error, hint };
+}
+
+try {
+  await main(process.argv.slice(2));
+} catch (error) {
+  // Before the logger exists: a configuration that cannot work.
+  console.error(error instanceof Error ? error.message : String(error));
+  if (error instanceof MillraceError && error.hint !== undefined) console.error(error.hint);
+  process.exitCode = EXIT_USAGE;
+}

@@ -1,0 +1,126 @@
+/** Metrics of replication tasks. The label `task` is bounded by the number of tasks, `code` by the keys of diagnostics. */
+import type { Registry } from 'prom-client';
+import type { TaskFigures } from '../replication/service.ts';
+import type { Sample } from './instruments.ts';
+import { addCounter, addGauge } from './instruments.ts';
+
+/** Where the figures come from. */
+export interface TaskMetricsSource {
+  /** Makes pending figures exact, within a second or so. */
+  refreshMetrics(): Promise<void>;
+  taskFigures(): readonly TaskFigures[];
+  /** Dead letters given up because a task had too many. */
+  deadLettersAgedOut(): number;
+}
+
+interface TaskMetric {
+  readonly name: string;
+  readonly help: string;
+  readonly kind: 'counter' | 'gauge';
+  readonly read: (figures: TaskFigures) => number;
+}
+
+const TASK_METRICS: readonly TaskMetric[] = [
+  {
+    name: 'millrace_task_pending_records',
+    help: 'Matching records the target has not acknowledged.',
+    kind: 'gauge',
+    read: ({ pending }) => pending.records,
+  },
+  {
+    name: 'millrace_task_pending_bytes',
+    help: 'Content bytes of pending records.',
+    kind: 'gauge',
+    read: ({ pending }) => pending.bytes,
+  },
+  {
+    name: 'millrace_task_lag_seconds',
+    help: 'Age of the oldest commit the task has not answered for; 0 when it is caught up.',
+    kind: 'gauge',
+    read: ({ lagMs }) => lagMs / 1000,
+  },
+  {
+    name: 'millrace_task_active',
+    help: 'is_active of the API: 1 when the task runs and its target answered last time.',
+    kind: 'gauge',
+    read: ({ task }) => (task.isActive ? 1 : 0),
+  },
+  {
+    name: 'millrace_task_sent_records_total',
+    help: 'Records the target has acknowledged, including those it already had.',
+    kind: 'counter',
+    read: ({ sentRecords }) => sentRecords,
+  },
+  {
+    name: 'millrace_task_sent_bytes_total',
+    help: 'Content bytes of acknowledged records.',
+    kind: 'counter',
+    read: ({ sentBytes }) => sentBytes,
+  },
+  {
+    name: 'millrace_task_batches_total',
+    help: 'Requests the target has answered with success.',
+    kind: 'counter',
+    read: ({ task }) => task.totals.batches,
+  },
+  {
+    name: 'millrace_task_duplicates_total',
+    help: 'Acknowledged records the target already had.',
+    kind: 'counter',
+    read: ({ task }) => task.totals.duplicates,
+  },
+  {
+    name: 'millrace_task_retries_total',
+    help: 'Attempts after a failure.',
+    kind: 'counter',
+    read: ({ task }) => task.totals.retries,
+  },
+  {
+    name: 'millrace_task_dead_letters_total',
+    help: 'Records the target refused for good, on their own.',
+    kind: 'counter',
+    read: ({ task }) => task.totals.deadLetters,
+  },
+  {
+    name: 'millrace_task_removed_at_source_total',
+    help: 'Records that were removed here before the task had seen them.',
+    kind: 'counter',
+    read: ({ task }) => task.removedAtSource,
+  },
+];
+
+/** Registers the metrics of all tasks; values since the start or the last change of a task's settings. */
+export function addTaskMetrics(registry: Registry, source: () => TaskMetricsSource): void {
+  for (const { name, help, kind, read } of TASK_METRICS) {
+    const add = kind === 'counter' ? addCounter : addGauge;
+    add(registry, { name, help, labelNames: ['task'] }, () =>
+      source()
+        .taskFigures()
+        .map((figures) => ({ labels: { task: figures.task.name }, value: read(figures) })),
+    );
+  }
+  addCounter(
+    registry,
+    {
+      name: 'millrace_task_failures_total',
+      help: 'Failures by HTTP status of the target, or by the negative keys of the diagnostics.',
+      labelNames: ['task', 'code'],
+    },
+    () => source().taskFigures().flatMap(failureSamples),
+  );
+  addCounter(
+    registry,
+    {
+      name: 'millrace_dead_letters_aged_out_total',
+      help: 'Dead letters given up because a task had too many.',
+    },
+    () => [{ value: source().deadLettersAgedOut() }],
+  );
+}
+
+function failureSamples({ task }: TaskFigures): Sample[] {
+  return [...task.totals.failuresByKey].map(([key, value]) => ({
+    labels: { task: task.name, code: String(key) },
+    value,
+  }));
+}

@@ -1,0 +1,158 @@
+/** Tasks, cursors and dead letters in the `meta` family, written through the commit path. */
+import type { Catalog, RowCommitter } from '../catalog/catalog.ts';
+import { COLUMN_META, META } from '../store/format.ts';
+import { metaIdRange, metaKey, metaKey64, metaRange } from '../store/keys.ts';
+import type { RangeOptions, RocksDatabase } from '../store/rocks.ts';
+import { BugError } from '../errors/errors.ts';
+import {
+  decodeCursor,
+  decodeDeadLetter,
+  decodeTask,
+  encodeCursor,
+  encodeDeadLetter,
+  encodeTask,
+} from './task-codec.ts';
+import type { DeadLetter, StoredTask, TaskCursor, TaskStore } from './types.ts';
+
+/** Dead letters kept per task; the oldest are given up beyond (policy `aged_out`, counted). */
+export const MAX_DEAD_LETTERS = 10_000;
+
+type MetaRow = Parameters<RowCommitter['commitRows']>[0][number];
+
+/** Numbers of a task's letters in the store: [first, next). */
+interface LetterRange {
+  first: number;
+  next: number;
+}
+
+export class RocksTaskStore implements TaskStore {
+  readonly #db: RocksDatabase;
+  readonly #commits: RowCommitter;
+  readonly #catalog: Pick<Catalog, 'takeTaskId' | 'headerRow'>;
+  readonly #letters = new Map<number, LetterRange>();
+  /** Letters given up because a task had too many. */
+  agedOutTotal = 0;
+
+  constructor(
+    db: RocksDatabase,
+    commits: RowCommitter,
+    catalog: Pick<Catalog, 'takeTaskId' | 'headerRow'>,
+  ) {
+    this.#db = db;
+    this.#commits = commits;
+    this.#catalog = catalog;
+  }
+
+  load(): readonly { readonly task: StoredTask; readonly cursor: TaskCursor }[] {
+    const loaded: { task: StoredTask; cursor: TaskCursor }[] = [];
+    this.#forEachRow(metaRange(META.task), (_key, value) => {
+      const task = decodeTask(value);
+      const cursor = this.#db.get(COLUMN_META, metaKey(META.cursor, task.id));
+      // Both rows are written by one commit; a task without cursor cannot come from this code.
+      if (cursor === undefined) throw new BugError(`task ${task.id} '${task.name}' has no cursor`);
+      loaded.push({ task, cursor: decodeCursor(cursor) });
+    });
+    this.#forEachRow({ ...metaRange(META.deadLetter), keysOnly: true }, (key) => {
+      const taskId = key.readUInt32BE(1);
+      const letter = Number(key.readBigUInt64BE(5));
+      const range = this.#lettersOf(taskId);
+      if (range.first === range.next) range.first = letter;
+      range.next = letter + 1;
+    });
+    return loaded;
+  }
+
+  allocateId(): number {
+    return this.#catalog.takeTaskId();
+  }
+
+  /** The header goes along, because it remembers the ids that were used. */
+  save(task: StoredTask, cursor: TaskCursor): Promise<void> {
+    return this.#commits.commitRows([
+      { column: COLUMN_META, key: metaKey(META.task, task.id), value: encodeTask(task) },
+      cursorRow(task.id, cursor),
+      this.#catalog.headerRow(),
+    ]);
+  }
+
+  async saveProgress(
+    taskId: number,
+    cursor: TaskCursor,
+    deadLetters: readonly DeadLetter[],
+  ): Promise<void> {
+    const rows: MetaRow[] = [cursorRow(taskId, cursor)];
+    const range = this.#lettersOf(taskId);
+    let next = range.next;
+    for (const letter of deadLetters) {
+      rows.push({
+        column: COLUMN_META,
+        key: letterKey(taskId, next++),
+        value: encodeDeadLetter(letter),
+      });
+    }
+    let first = range.first;
+    for (; next - first > MAX_DEAD_LETTERS; first++) {
+      rows.push({ column: COLUMN_META, key: letterKey(taskId, first), value: null });
+    }
+    // Taken before the commit, so that a progress saved meanwhile uses other numbers; a failed one leaves a gap.
+    const agedOut = first - range.first;
+    range.first = first;
+    range.next = next;
+    await this.#commits.commitRows(rows);
+    this.agedOutTotal += agedOut;
+  }
+
+  async remove(taskId: number): Promise<void> {
+    const rows: MetaRow[] = [
+      { column: COLUMN_META, key: metaKey(META.task, taskId), value: null },
+      { column: COLUMN_META, key: metaKey(META.cursor, taskId), value: null },
+    ];
+    this.#forEachRow({ ...metaIdRange(META.deadLetter, taskId), keysOnly: true }, (key) => {
+      rows.push({ column: COLUMN_META, key, value: null });
+    });
+    await this.#commits.commitRows(rows);
+    this.#letters.delete(taskId);
+  }
+
+  /** Dead letters of a task, oldest first. */
+  deadLetters(taskId: number): DeadLetter[] {
+    const letters: DeadLetter[] = [];
+    this.#forEachRow(metaIdRange(META.deadLetter, taskId), (_key, value) => {
+      letters.push(decodeDeadLetter(value));
+    });
+    return letters;
+  }
+
+  #lettersOf(taskId: number): LetterRange {
+    let range = this.#letters.get(taskId);
+    if (range === undefined) {
+      range = { first: 0, next: 0 };
+      this.#letters.set(taskId, range);
+    }
+    return range;
+  }
+
+  #forEachRow(range: RangeOptions, visit: (key: Buffer, value: Buffer) => void): void {
+    const iterator = this.#db.iterate(COLUMN_META, range);
+    try {
+      for (;;) {
+        const { rows, finished } = iterator.next(1000);
+        for (let i = 0; i < rows.length; i += 2) {
+          const key = rows[i];
+          if (key !== undefined) visit(key, rows[i + 1] ?? Buffer.alloc(0));
+        }
+        if (finished) return;
+      }
+    } finally {
+      iterator.close();
+    }
+  }
+}
+
+function letterKey(taskId: number, letter: number): Buffer {
+  return metaKey64(META.deadLetter, taskId, BigInt(letter));
+}
+
+function cursorRow(taskId: number, cursor: TaskCursor): MetaRow {
+  return { column: COLUMN_META, key: metaKey(META.cursor, taskId), value: encodeCursor(cursor) };
+}
