@@ -213,6 +213,7 @@ export class Slice {
     const { sequence, bucketOrdinal } = this.#windows.scanned;
     this.#line.set('scannedSequence', sequence);
     this.#line.set('scannedOrdinal', bucketOrdinal);
+    this.#line.set('answeredSequence', this.#windows.position.sequence);
   }
 
   #startReady(): void {
@@ -248,6 +249,7 @@ export class Slice {
       this.#line.add('openBytes', -batch.bodyBytes);
       this.#line.add('sentRecords', outcome.records);
       this.#line.add('sentBytes', outcome.bytes);
+      this.#line.set('answeredSequence', this.#windows.position.sequence);
     }
     this.#wakeup.raise();
   }

@@ -1,5 +1,5 @@
 /**
- * The shared line of one task: 128 bytes of shared memory between the main thread and whichever worker runs a slice.
+ * The shared line of one task: 192 bytes of shared memory between the main thread and whichever worker runs a slice.
  *
  * ```
  * 0   i32  stop word, written by the main thread only: 0 run, 1 stop
@@ -22,11 +22,14 @@ const FIGURE = {
   openBytes: 5,
   sentRecords: 6,
   sentBytes: 7,
+  answeredSequence: 8,
 } as const;
+
+const FIGURE_COUNT = 16;
 
 export type FigureName = keyof typeof FIGURE;
 
-export const TASK_LINE_BYTES = 128;
+export const TASK_LINE_BYTES: number = FIGURES_AT_BYTES + FIGURE_COUNT * 8;
 
 export class TaskLine {
   readonly buffer: SharedArrayBuffer;
@@ -36,10 +39,13 @@ export class TaskLine {
   constructor(buffer: SharedArrayBuffer = new SharedArrayBuffer(TASK_LINE_BYTES)) {
     this.buffer = buffer;
     this.#words = new Int32Array(buffer, 0, 1);
-    this.#figures = new Float64Array(buffer, FIGURES_AT_BYTES, 8);
+    this.#figures = new Float64Array(buffer, FIGURES_AT_BYTES, FIGURE_COUNT);
   }
 
-  /** Next sequence the slice has not looked at, its bucket ordinal, what it found, and what is unanswered of it. */
+  /**
+   * Next sequence the slice has not looked at and its bucket ordinal; what matched so far, what is unanswered of that, what
+   * the target has of it; the sequence before which everything is answered for.
+   */
   get(name: FigureName): number {
     return this.#figures[FIGURE[name]] ?? 0;
   }

@@ -1,0 +1,61 @@
+/** Replication as a whole, as the application starts and stops it. Main thread only. */
+import type { Logger } from '../logging/logger.ts';
+import type { ReplicationPool } from './messages.ts';
+import { PendingCounter } from './pending.ts';
+import { Scheduler } from './scheduler.ts';
+import { type TaskFigures, TaskService } from './service.ts';
+import type { ServerIdentity } from './settings-checks.ts';
+import type { ReplicationSource, TaskStore } from './types.ts';
+
+export interface EngineOptions {
+  readonly pool: ReplicationPool;
+  readonly source: ReplicationSource;
+  readonly store: TaskStore;
+  readonly identity: ServerIdentity;
+  readonly logger: Logger;
+}
+
+export class ReplicationEngine {
+  readonly service: TaskService;
+  readonly #scheduler: Scheduler;
+  readonly #pool: ReplicationPool;
+
+  /** Loads all tasks and starts those that are enabled. */
+  constructor(options: EngineOptions) {
+    const { pool, source, store, identity, logger } = options;
+    const nowMs = (): number => performance.now();
+    this.#pool = pool;
+    this.#scheduler = new Scheduler({ pool, source, store, logger, nowMs, random: Math.random });
+    const pending = new PendingCounter(pool, source, this.#scheduler);
+    const scheduler = this.#scheduler;
+    this.service = new TaskService({ scheduler, pending, source, store, logger, identity });
+    this.service.start();
+  }
+
+  /**
+   * After each commit, before its writers are told.
+   * @param headSequence sequence that the next block will get.
+   * @param buckets ids of the buckets whose log has grown.
+   */
+  onCommitted(headSequence: number, buckets: ReadonlySet<number>): void {
+    this.#scheduler.onCommitted(headSequence, buckets);
+  }
+
+  figures(): readonly TaskFigures[] {
+    return this.service.figures();
+  }
+
+  /** Makes pending figures exact, or gives up after `limitMs`. */
+  refreshFigures(limitMs: number): Promise<void> {
+    return this.service.refreshFigures(limitMs);
+  }
+
+  /**
+   * Lets running slices end, cuts off their requests after `graceMs`, hands the last cursors to the store, and ends the
+   * threads. Afterwards nothing of replication reads the store. Idempotent.
+   */
+  async stop(graceMs: number): Promise<void> {
+    await this.#scheduler.stop(graceMs);
+    await this.#pool.close();
+  }
+}

@@ -1,0 +1,345 @@
+/**
+ * Decides when which task sends. Woken by events: a commit, the end of a slice, a timer, a change of settings. Per task
+ * there is at most one slice at a time. Main thread only; nothing here takes time in the number of records.
+ */
+import { BugError } from '../errors/errors.ts';
+import type { Logger } from '../logging/logger.ts';
+import { rateLimited } from '../logging/rate-limit.ts';
+import type { Position } from '../catalog/positions.ts';
+import { HeadMarks } from './head-marks.ts';
+import { openGap, skipGaps, stopOf } from './log-ranges.ts';
+import type { ReplicationPool, SendJob, SendResult, SliceFailure } from './messages.ts';
+import { PausedProbe } from './paused-probe.ts';
+import { ProgressSaver } from './progress-saver.ts';
+import { beginsWithProbe, isAnswer, planRetry } from './retry-policy.ts';
+import { failedResult, takeResult } from './slice-report.ts';
+import type { Task } from './task.ts';
+import { TaskWaits } from './task-waits.ts';
+import type { ReplicationSource, TaskStore } from './types.ts';
+
+/** The cursor of an idle task is moved to the head this often, if the head has gone this far. */
+const IDLE_SAVE_MS = 10_000;
+const IDLE_SAVE_SEQUENCES = 10_000;
+
+/** While so many dead letters could not be stored, the task sends nothing. */
+const MAX_UNSAVED_LETTERS = 1_000;
+const UNSAVED_WAIT_MS = 1_000;
+
+const LOG_INTERVAL_MS = 30_000;
+
+export interface SchedulerOptions {
+  readonly pool: ReplicationPool;
+  readonly source: ReplicationSource;
+  readonly store: TaskStore;
+  readonly logger: Logger;
+  /** Monotonic clock in ms. */
+  readonly nowMs: () => number;
+  /** Uniform in [0, 1). */
+  readonly random: () => number;
+}
+
+export class Scheduler {
+  readonly #options: SchedulerOptions;
+  readonly #tasks: Set<Task> = new Set();
+  /** Enabled tasks with nothing to send, by bucket id; an empty set stands for a bucket without tasks. */
+  readonly #idle: Map<number, Set<Task>> = new Map();
+  /** Head after the last commit into a bucket. */
+  readonly #lastSequences: Map<number, number> = new Map();
+  /** Head before the first commit into a bucket since the start. */
+  readonly #firstSequences: Map<number, number> = new Map();
+  readonly #startSequence: number;
+  readonly #marks: HeadMarks;
+  readonly #waits: TaskWaits = new TaskWaits((task) => this.#wake(task));
+  readonly #probe: PausedProbe;
+  readonly #progress: ProgressSaver;
+  readonly #woken: Set<Task> = new Set();
+  readonly #idleTimer: NodeJS.Timeout;
+  #head: number;
+  #isStopping = false;
+
+  constructor(options: SchedulerOptions) {
+    const { source, store, logger, nowMs, pool, random } = options;
+    this.#options = options;
+    this.#head = source.headSequence();
+    this.#startSequence = this.#head;
+    this.#marks = new HeadMarks(this.#head, nowMs());
+    this.#probe = new PausedProbe(pool, random);
+    this.#progress = new ProgressSaver(store, logger);
+    this.#idleTimer = setInterval(() => this.#saveIdle(), IDLE_SAVE_MS);
+    this.#idleTimer.unref();
+  }
+
+  get tasks(): Iterable<Task> {
+    return this.#tasks;
+  }
+
+  /** Where the log is now, for a task of this bucket: cursors of new tasks begin here. */
+  headOf(bucketName: string): { readonly bucketId: number | null; readonly position: Position } {
+    const bucket = this.#options.source.bucket(bucketName);
+    const sequence = this.#options.source.headSequence();
+    const bucketOrdinal = bucket?.recordsWritten ?? 0;
+    return { bucketId: bucket?.id ?? null, position: { partition: 0, sequence, bucketOrdinal } };
+  }
+
+  /** End of the records of the task's bucket: behind this sequence there is nothing of it. */
+  bucketEnd(task: Task): Position {
+    const bucket = this.#options.source.bucket(task.settings.srcBucket);
+    const sequence = bucket === undefined ? 0 : this.#lastSequence(bucket.id);
+    return { partition: 0, sequence, bucketOrdinal: bucket?.recordsWritten ?? 0 };
+  }
+
+  /** For how long the oldest block that the task has to look at has been there, in ms; 0 when there is none. */
+  lagMs(task: Task): number {
+    const sequence = Math.max(task.position.sequence, task.line.get('answeredSequence'));
+    if (sequence >= this.bucketEnd(task).sequence) return 0;
+    return this.#marks.ageMs(sequence, this.#options.nowMs());
+  }
+
+  /** The commit path after each commit, before writers are told. @param head sequence that the next block will get. */
+  onCommitted(head: number, buckets: ReadonlySet<number>): void {
+    const before = this.#head;
+    this.#head = head;
+    if (buckets.size === 0) return;
+    this.#marks.add(head, this.#options.nowMs());
+    for (const bucketId of buckets) {
+      if (!this.#lastSequences.has(bucketId)) this.#firstSequences.set(bucketId, before);
+      this.#lastSequences.set(bucketId, head);
+      const idle = this.#idle.get(bucketId) ?? this.#adopt(bucketId);
+      for (const task of idle) {
+        // Nothing of the bucket lies between what the task has seen and this commit.
+        if (task.position.sequence < before) {
+          task.position = { ...task.position, sequence: before };
+        }
+        this.#wake(task);
+      }
+      idle.clear();
+    }
+  }
+
+  add(task: Task): void {
+    this.#tasks.add(task);
+    // Buckets without tasks may have one now.
+    for (const [bucketId, idle] of this.#idle) if (idle.size === 0) this.#idle.delete(bucketId);
+    this.#evaluate(task);
+  }
+
+  /** Resolves when the task will never send again. */
+  async remove(task: Task): Promise<void> {
+    task.isRemoved = true;
+    this.#tasks.delete(task);
+    this.#interrupt(task);
+    await task.running;
+  }
+
+  /** Resolves when the task does nothing any more; it stays so until `changed`. */
+  async hold(task: Task): Promise<void> {
+    task.isHeld = true;
+    this.#interrupt(task);
+    await task.running;
+  }
+
+  /** Settings or mode are new: what the task is doing ends, and it goes on as they say. */
+  changed(task: Task): void {
+    task.isHeld = false;
+    this.#interrupt(task);
+    task.resetContact();
+    for (const [bucketId, idle] of this.#idle) if (idle.size === 0) this.#idle.delete(bucketId);
+    this.#evaluate(task);
+  }
+
+  /**
+   * Starts no further slice, lets running ones come to their end and cuts them off then. Idempotent.
+   * @param graceMs for requests in flight.
+   */
+  async stop(graceMs: number): Promise<void> {
+    this.#isStopping = true;
+    clearInterval(this.#idleTimer);
+    const cutOff = setTimeout(() => this.#stopAll(), graceMs);
+    for (const task of this.#tasks) {
+      this.#waits.clear(task);
+      this.#probe.stop(task);
+    }
+    await Promise.all(Array.from(this.#tasks, (task) => task.running ?? Promise.resolve()));
+    clearTimeout(cutOff);
+    this.#saveIdle();
+  }
+
+  #stopAll(): void {
+    for (const task of this.#tasks) if (task.running !== null) task.line.stop();
+  }
+
+  #interrupt(task: Task): void {
+    this.#waits.clear(task);
+    this.#probe.stop(task);
+    this.#setIdle(task, false);
+    this.#woken.delete(task);
+    if (task.running !== null) task.line.stop();
+  }
+
+  #wake(task: Task): void {
+    if (this.#woken.size === 0) setImmediate(() => this.#runWoken());
+    this.#woken.add(task);
+  }
+
+  #runWoken(): void {
+    const woken = [...this.#woken];
+    this.#woken.clear();
+    for (const task of woken) this.#evaluate(task);
+  }
+
+  /** A bucket without a known task received records: it may be new, or come back under its name. */
+  #adopt(bucketId: number): Set<Task> {
+    const idle = new Set<Task>();
+    this.#idle.set(bucketId, idle);
+    for (const task of this.#tasks) {
+      const bucket = this.#options.source.bucket(task.settings.srcBucket);
+      if (bucket?.id === bucketId && task.bucketId !== bucketId) this.#wake(task);
+    }
+    return idle;
+  }
+
+  /** Brings the task to what it should be doing now. */
+  #evaluate(task: Task): void {
+    const isBusy = task.running !== null || task.timer !== undefined || task.isHeld;
+    if (isBusy || task.isRemoved || this.#isStopping) return;
+    this.#setIdle(task, false);
+    const bucket = this.#resolve(task);
+    if (task.loadError !== null || task.mode === 'disabled' || bucket === undefined) return;
+    Object.assign(task, skipGaps(task));
+    if (task.mode === 'paused') {
+      this.#probe.start(task);
+    } else if (task.unsavedLetters.length > MAX_UNSAVED_LETTERS) {
+      this.#progress.save(task);
+      this.#waits.wait(task, UNSAVED_WAIT_MS);
+    } else if (this.#hasWork(task, bucket.id)) {
+      task.running = this.#run(task, bucket.id);
+    } else {
+      this.#setIdle(task, true);
+    }
+  }
+
+  #resolve(task: Task): { readonly id: number } | undefined {
+    const bucket = this.#options.source.bucket(task.settings.srcBucket);
+    task.isSourceMissing = bucket === undefined;
+    if (bucket === undefined || bucket.id === task.bucketId) return bucket;
+    // Another bucket of that name, with ordinals of its own. A slice for the former one may have passed its first records.
+    const first = this.#firstSequences.get(bucket.id) ?? Number.POSITIVE_INFINITY;
+    const sequence = Math.min(task.position.sequence, first);
+    const position: Position = { partition: 0, sequence, bucketOrdinal: 0 };
+    const gaps = task.mode === 'disabled' ? openGap([], position) : [];
+    task.moveTo({ ...task.cursor, bucketId: bucket.id, position, gaps });
+    return bucket;
+  }
+
+  #hasWork(task: Task, bucketId: number): boolean {
+    const stop = stopOf(task.gaps) ?? Number.POSITIVE_INFINITY;
+    return task.position.sequence < Math.min(stop, this.#lastSequence(bucketId));
+  }
+
+  /** What was committed before the start is not known by bucket. */
+  #lastSequence(bucketId: number): number {
+    return this.#lastSequences.get(bucketId) ?? this.#startSequence;
+  }
+
+  async #run(task: Task, bucketId: number): Promise<void> {
+    const { pool } = this.#options;
+    const origin = { version: task.version, epoch: task.epoch };
+    const job = this.#newJob(task, bucketId);
+    task.entries = null;
+    task.line.rearm();
+    task.line.clearFigures();
+    let result: SendResult;
+    try {
+      const answer = await pool.run(job);
+      if (answer.kind !== 'send') throw new BugError(`job send answered with ${answer.kind}`);
+      result = answer;
+    } catch (error) {
+      result = failedResult(job, error, this.#head);
+    }
+    task.running = null;
+    takeResult(task, job, result, origin, Date.now());
+    task.line.clearFigures();
+    if (task.isRemoved) return;
+    // Before the cursor is stored: the bucket may be another one by now.
+    this.#resolve(task);
+    this.#progress.save(task);
+    if (result.needsEntriesAfter !== null) this.#fetchNames(task, bucketId, result);
+    if (origin.version === task.version) this.#afterSlice(task, job, result);
+    this.#evaluate(task);
+  }
+
+  #newJob(task: Task, bucketId: number): SendJob {
+    return {
+      kind: 'send',
+      task: task.spec,
+      bucketId,
+      position: task.position,
+      stopSequence: stopOf(task.gaps),
+      filterState: task.filterState,
+      entries: task.entries,
+      line: task.line.buffer,
+      isTargetAvailable: task.isTargetAvailable,
+      probeFirst: beginsWithProbe(task),
+      resendSequence: task.resendSequence,
+    };
+  }
+
+  #fetchNames(task: Task, bucketId: number, { needsEntriesAfter }: SendResult): void {
+    const { source } = this.#options;
+    const knownUpTo = source.highestEntryId();
+    const names = source.entryNames(bucketId, needsEntriesAfter ?? 0);
+    task.entries = { names, knownUpTo };
+  }
+
+  #afterSlice(task: Task, job: SendJob, { failure, counts, isTargetAvailable }: SendResult): void {
+    const wasReached = counts.batches > 0 || (isTargetAvailable && !job.isTargetAvailable);
+    if (wasReached || isAnswer(failure)) this.#waits.openGate(task);
+    if (counts.batches > 0) task.resetBackoff();
+    if (failure === null) {
+      this.#showAvailable(task);
+      return;
+    }
+    if (failure.kind === 'stopped') return;
+    const next = planRetry(task, failure, this.#options.random);
+    if (next.when === 'now') return;
+    task.isAvailable = false;
+    task.totals.retries++;
+    task.fail(failure.key, failure.message, Date.now());
+    this.#logFailure(task, failure, next.waitMs);
+    if (next.when === 'gate') this.#waits.waitAtGate(task, next.waitMs);
+    else this.#waits.wait(task, next.waitMs);
+  }
+
+  #showAvailable(task: Task): void {
+    if (task.isAvailable) return;
+    task.isAvailable = true;
+    rateLimited(this.#options.logger, `task ${task.id}`, LOG_INTERVAL_MS).reset();
+    this.#options.logger.info({ task: task.name }, 'the target answers again');
+  }
+
+  #logFailure(task: Task, { kind, key, message }: SliceFailure, waitMs: number): void {
+    const { logger } = this.#options;
+    const fields = { task: task.name, kind, key, waitMs };
+    rateLimited(logger, `task ${task.id}`, LOG_INTERVAL_MS).warn(fields, message);
+  }
+
+  #setIdle(task: Task, isIdle: boolean): void {
+    if (task.bucketId === null) return;
+    const idle = this.#idle.get(task.bucketId);
+    if (!isIdle) idle?.delete(task);
+    else if (idle === undefined) this.#idle.set(task.bucketId, new Set([task]));
+    else idle.add(task);
+  }
+
+  #saveIdle(): void {
+    for (const idle of this.#idle.values()) {
+      for (const task of idle) {
+        const isFar = this.#head - task.savedSequence > IDLE_SAVE_SEQUENCES;
+        if (!isFar && !this.#isStopping) continue;
+        // An idle task has seen everything of its bucket up to the head.
+        task.position = { ...task.position, sequence: this.#head };
+        this.#progress.save(task);
+      }
+    }
+  }
+}

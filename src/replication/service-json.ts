@@ -1,0 +1,74 @@
+/** Answers of the replication routes (replication §1.3, §1.5) as JSON texts. */
+import type { PendingFigures } from './pending.ts';
+import { toDetailJson } from './settings.ts';
+import type { Task } from './task.ts';
+
+/** What the answers need besides the task itself. */
+export interface TaskView {
+  readonly task: Task;
+  readonly pending: PendingFigures;
+  readonly lagMs: number;
+}
+
+/** Body of the list. Items come in the given order. */
+export function listJson(views: readonly TaskView[], isExtended: boolean): string {
+  const items = views.map((view) => infoJson(view, isExtended ? `,${extendedJson(view)}` : ''));
+  return `{"replications":[${items.join(',')}]}`;
+}
+
+/** Body of the detail: exactly these members, in this order; official clients compare the whole. */
+export function detailJson(view: TaskView, isExtended: boolean): string {
+  const { task } = view;
+  const members = [
+    `"info":${infoJson(view, '')}`,
+    `"settings":${toDetailJson(task.settings)}`,
+    `"diagnostics":{"hourly":${JSON.stringify(task.diagnostics.toJson())}}`,
+  ];
+  if (isExtended) members.push(extendedJson(view));
+  return `{${members.join(',')}}`;
+}
+
+function infoJson({ task, pending }: TaskView, extension: string): string {
+  const info = JSON.stringify({
+    name: task.name,
+    mode: task.mode,
+    is_active: task.isActive,
+    is_provisioned: task.isProvisioned,
+    pending_records: pending.records,
+  });
+  return `${info.slice(0, -1)}${extension}}`;
+}
+
+function extendedJson({ task, pending, lagMs }: TaskView): string {
+  const { totals, diagnostics } = task;
+  const extended = {
+    has_token: task.settings.dstToken !== null,
+    pending_bytes: pending.bytes,
+    pending_is_exact: pending.isExact,
+    lag_seconds: lagMs / 1000,
+    last_contact: isoTime(task.lastContactMs),
+    last_success: isoTime(task.lastSuccessMs),
+    last_error: lastError(task),
+    dropped_records: task.removedAtSource,
+    dead_letters: totals.deadLetters,
+    sent_records: totals.sentRecords,
+    sent_bytes: totals.sentBytes,
+    batches: totals.batches,
+    duplicates: totals.duplicates,
+    retries: totals.retries,
+    total: diagnostics.total(),
+    per_minute: diagnostics.perMinute(),
+  };
+  return `"extended":${JSON.stringify(extended)}`;
+}
+
+function lastError(task: Task): object | null {
+  if (task.loadError !== null) return { code: 422, message: task.loadError, time: null };
+  if (task.isSourceMissing) return { code: 404, message: 'source bucket missing', time: null };
+  const { lastError: error } = task;
+  return error && { code: error.key, message: error.message, time: isoTime(error.atMs) };
+}
+
+function isoTime(ms: number | null): string | null {
+  return ms === null ? null : new Date(ms).toISOString();
+}

@@ -1,0 +1,260 @@
+/** Management of replication tasks (replication §1.3–1.8). Main thread only. */
+import { ApiError } from '../errors/errors.ts';
+import type { Logger } from '../logging/logger.ts';
+import { compileCondition } from '../when/condition.ts';
+import { JsonSyntaxError, memberText, parseJson, stringifyJson } from '../wire/json.ts';
+import { closeGap, openGap } from './log-ranges.ts';
+import { type PendingCounter, type PendingFigures } from './pending.ts';
+import type { Scheduler } from './scheduler.ts';
+import { detailJson, listJson, type TaskView } from './service-json.ts';
+import {
+  checkReplicationName,
+  isSameBucket,
+  parseDestinationUrl,
+  SAME_BUCKET_TEXT,
+  type ServerIdentity,
+} from './settings-checks.ts';
+import { parseModeBody, parseSettings, type ReplicationSettings } from './settings.ts';
+import { Task } from './task.ts';
+import type {
+  LogGap,
+  ReplicationService,
+  ReplicationSource,
+  TaskCursor,
+  TaskStore,
+} from './types.ts';
+
+/** How long an answer waits for exact pending counts. */
+const COUNT_LIMIT_MS = 1_000;
+
+export interface ServiceOptions {
+  readonly scheduler: Scheduler;
+  readonly pending: PendingCounter;
+  readonly source: ReplicationSource;
+  readonly store: TaskStore;
+  readonly logger: Logger;
+  readonly identity: ServerIdentity;
+}
+
+/** Figures of one task for metrics; counters count since the task was started or its settings changed. */
+export interface TaskFigures {
+  readonly task: Task;
+  readonly pending: PendingFigures;
+  readonly lagMs: number;
+  /** Including the slice that runs now. */
+  readonly sentRecords: number;
+  readonly sentBytes: number;
+}
+
+export class TaskService implements ReplicationService {
+  readonly #options: ServiceOptions;
+  readonly #tasks: Map<string, Task> = new Map();
+  /** Names with a change that is not durable yet: changes of one name come one after the other. */
+  readonly #changing: Map<string, Promise<unknown>> = new Map();
+
+  constructor(options: ServiceOptions) {
+    this.#options = options;
+  }
+
+  /** Starts all stored tasks. One whose condition does not compile is loaded paused, with its error shown. */
+  start(): void {
+    const { store, scheduler, logger } = this.#options;
+    for (const { task: stored, cursor } of store.load()) {
+      const task = new Task(stored, cursor, Date.now);
+      try {
+        checkCondition(stored.settings.whenText);
+        parseDestinationUrl(stored.settings.dstHost);
+      } catch (err) {
+        task.settings = { ...stored.settings, mode: 'paused' };
+        task.isAvailable = false;
+        task.loadError = err instanceof Error ? err.message : String(err);
+        logger.error({ err, task: task.name }, 'a stored task cannot run');
+      }
+      this.#tasks.set(task.name, task);
+      scheduler.add(task);
+    }
+  }
+
+  async list(isExtended: boolean): Promise<string> {
+    const tasks = [...this.#tasks.values()].toSorted((a, b) => (a.name < b.name ? -1 : 1));
+    await this.#options.pending.refresh(tasks, COUNT_LIMIT_MS);
+    const views = tasks.filter((task) => !task.isRemoved).map((task) => this.#viewOf(task));
+    return listJson(views, isExtended);
+  }
+
+  async detail(name: string, isExtended: boolean): Promise<string> {
+    const task = this.#existing(name);
+    await this.#options.pending.refresh([task], COUNT_LIMIT_MS);
+    return detailJson(this.#viewOf(task), isExtended);
+  }
+
+  /** Figures of all tasks as they are known now; `refreshFigures` makes the pending ones exact. */
+  figures(): readonly TaskFigures[] {
+    return [...this.#tasks.values()].map((task) => ({
+      ...this.#viewOf(task),
+      sentRecords: task.totals.sentRecords + task.line.get('sentRecords'),
+      sentBytes: task.totals.sentBytes + task.line.get('sentBytes'),
+    }));
+  }
+
+  /** @param limitMs after this time it resolves with what is known. */
+  refreshFigures(limitMs: number): Promise<void> {
+    return this.#options.pending.refresh([...this.#tasks.values()], limitMs);
+  }
+
+  async create(name: string, bodyText: string): Promise<void> {
+    const { body, whenText } = parseBody(bodyText);
+    const settings = parseSettings(body, 'create', whenText);
+    await this.#exclusively(name, async () => {
+      if (this.#tasks.has(name)) throw new ApiError(409, `Replication '${name}' already exists`);
+      checkReplicationName(name);
+      this.#check(name, settings);
+      const { store, scheduler } = this.#options;
+      const stored = { id: store.allocateId(), name, settings };
+      const cursor = this.#cursorAtHead(settings);
+      await store.save(stored, cursor);
+      const task = new Task(stored, cursor, Date.now);
+      this.#tasks.set(name, task);
+      scheduler.add(task);
+    });
+  }
+
+  async update(name: string, bodyText: string): Promise<void> {
+    const { body, whenText } = parseBody(bodyText);
+    parseSettings(body, 'create', whenText);
+    await this.#exclusively(name, async () => {
+      const task = this.#existing(name);
+      if (task.isProvisioned) {
+        throw new ApiError(409, `Can't update provisioned replication '${name}'`);
+      }
+      const settings = parseSettings(body, 'update', whenText, task.settings);
+      this.#check(name, settings);
+      const isMoved = settings.srcBucket !== task.settings.srcBucket;
+      const fresh = { ...task.cursor, filterState: null };
+      const gaps = this.#gapsFor(task, settings.mode);
+      const { scheduler, store } = this.#options;
+      // No progress in the old bucket may be stored after the cursor in the new one.
+      if (isMoved) await scheduler.hold(task);
+      const cursor = isMoved ? this.#cursorAtHead(settings) : { ...fresh, gaps };
+      try {
+        await store.save({ id: task.id, name, settings }, cursor);
+      } catch (error) {
+        scheduler.changed(task);
+        throw error;
+      }
+      task.changeSettings(settings, Date.now);
+      // Unless it moves, the position is the task's own: a slice may have gone on meanwhile.
+      if (isMoved) task.moveTo(cursor);
+      else task.gaps = gaps;
+      scheduler.changed(task);
+    });
+  }
+
+  async setMode(name: string, bodyText: string): Promise<void> {
+    const mode = parseModeBody(parseBody(bodyText).body);
+    await this.#exclusively(name, async () => {
+      const task = this.#existing(name);
+      if (task.mode === mode) return;
+      const settings = { ...task.settings, mode };
+      const gaps = this.#gapsFor(task, mode);
+      const cursor = { ...task.cursor, gaps };
+      await this.#options.store.save({ id: task.id, name, settings }, cursor);
+      task.settings = settings;
+      task.gaps = gaps;
+      this.#options.scheduler.changed(task);
+    });
+  }
+
+  async remove(name: string): Promise<void> {
+    await this.#exclusively(name, async () => {
+      const task = this.#existing(name);
+      if (task.isProvisioned) {
+        throw new ApiError(409, `Can't remove provisioned replication '${name}'`);
+      }
+      const { scheduler, store } = this.#options;
+      await scheduler.remove(task);
+      try {
+        await store.remove(task.id);
+      } catch (error) {
+        task.isRemoved = false;
+        scheduler.add(task);
+        throw error;
+      }
+      this.#tasks.delete(name);
+    });
+  }
+
+  /** Checks 3 to 7 of replication §1.4, in this order. */
+  #check(name: string, settings: ReplicationSettings): void {
+    const { source, identity } = this.#options;
+    const { srcBucket, dstHost, whenText } = settings;
+    parseDestinationUrl(dstHost);
+    if (source.bucket(srcBucket) === undefined) {
+      const text = `Source bucket '${srcBucket}' for replication '${name}' does not exist`;
+      throw new ApiError(404, text);
+    }
+    if (isSameBucket(settings, identity)) throw new ApiError(422, SAME_BUCKET_TEXT);
+    checkCondition(whenText);
+  }
+
+  #existing(name: string): Task {
+    const task = this.#tasks.get(name);
+    if (task === undefined) throw new ApiError(404, `Replication '${name}' does not exist`);
+    return task;
+  }
+
+  #cursorAtHead({ srcBucket, mode }: ReplicationSettings): TaskCursor {
+    const { bucketId, position } = this.#options.scheduler.headOf(srcBucket);
+    const gaps = mode === 'disabled' ? openGap([], position) : [];
+    return { bucketId, position, gaps, filterState: null, removedAtSource: 0 };
+  }
+
+  /** What is written while a task is disabled is not for it; what it had not sent before stays (replication §3). */
+  #gapsFor(task: Task, mode: ReplicationSettings['mode']): readonly LogGap[] {
+    const { position } = this.#options.scheduler.headOf(task.settings.srcBucket);
+    return mode === 'disabled' ? openGap(task.gaps, position) : closeGap(task.gaps, position);
+  }
+
+  #viewOf(task: Task): TaskView {
+    const { pending, scheduler, source } = this.#options;
+    task.isSourceMissing = source.bucket(task.settings.srcBucket) === undefined;
+    return { task, pending: pending.figures(task), lagMs: scheduler.lagMs(task) };
+  }
+
+  async #exclusively(name: string, change: () => Promise<void>): Promise<void> {
+    const before = this.#changing.get(name) ?? Promise.resolve();
+    const mine = before.then(change, change);
+    this.#changing.set(name, mine);
+    try {
+      await mine;
+    } finally {
+      if (this.#changing.get(name) === mine) this.#changing.delete(name);
+    }
+  }
+}
+
+interface ParsedBody {
+  readonly body: unknown;
+  /** The condition as compact JSON with the order of its members; `null` when there is none. */
+  readonly whenText: string | null;
+}
+
+/** @throws ApiError 422 `Invalid JSON: …`. */
+function parseBody(text: string): ParsedBody {
+  try {
+    const when = memberText(text, 'when');
+    const hasWhen = when !== undefined && when !== 'null';
+    const whenText = hasWhen ? stringifyJson(parseJson(when, { keepFloats: true })) : null;
+    const body: unknown = JSON.parse(text);
+    return { body, whenText };
+  } catch (error) {
+    if (!(error instanceof JsonSyntaxError)) throw error;
+    throw new ApiError(422, `Invalid JSON: ${error.message}`);
+  }
+}
+
+/** @throws ApiError 422 with the texts of replication §1.4, rows 6 and 7. */
+function checkCondition(whenText: string | null): void {
+  if (whenText === null) return;
+  compileCondition(parseJson(whenText, { keepFloats: true }), 'Invalid replication condition: ');
+}

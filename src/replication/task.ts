@@ -1,0 +1,176 @@
+/** One task as the main thread has it. Only the scheduler changes its progress. */
+import type { Position } from '../catalog/positions.ts';
+import { type BackoffState, NO_BACKOFF } from './backoff.ts';
+import { HourlyDiagnostics } from './diagnostics.ts';
+import type { FilterState } from './filter-state.ts';
+import type { EntryNames, TaskSpec } from './messages.ts';
+import type { ReplicationSettings } from './settings.ts';
+import { TaskLine } from './task-line.ts';
+import type { DeadLetter, LogGap, StoredTask, TaskCursor } from './types.ts';
+
+/** Counted since the start of the process or the last change of settings. */
+export interface TaskTotals {
+  sentRecords: number;
+  sentBytes: number;
+  batches: number;
+  duplicates: number;
+  deadLetters: number;
+  /** Attempts after a failure. */
+  retries: number;
+  readonly failuresByKey: Map<number, number>;
+}
+
+/** How far the pending count has looked. */
+export interface CountState {
+  readonly version: number;
+  readonly epoch: number;
+  readonly position: Position;
+  readonly filterState: FilterState | null;
+  /** Matching records and bytes up to `position`, counted like `Task.passedRecords`. */
+  readonly records: number;
+  readonly bytes: number;
+}
+
+export interface TaskError {
+  readonly key: number;
+  readonly message: string;
+  readonly atMs: number;
+}
+
+export class Task {
+  readonly id: number;
+  readonly name: string;
+  settings: ReplicationSettings;
+  /** Changes with the settings. */
+  version = 1;
+  /** Changes when the position jumps to another part of the log. */
+  epoch = 1;
+  isProvisioned = false;
+  isRemoved = false;
+  /** Nothing may begin: a change is on its way. */
+  isHeld = false;
+  /** The task cannot run, whatever its mode; the reason. */
+  loadError: string | null = null;
+
+  position: Position;
+  bucketId: number | null;
+  gaps: readonly LogGap[];
+  filterState: FilterState | null;
+  removedAtSource: number;
+  /** Position of the last cursor given to the store. */
+  savedSequence: number;
+  /** Matching records and bytes before `position`, since `epoch` began. */
+  passedRecords = 0;
+  passedBytes = 0;
+  /** Records below this sequence may have been sent before. */
+  resendSequence: number;
+  unsavedLetters: readonly DeadLetter[] = [];
+  count: CountState | null = null;
+
+  readonly line: TaskLine = new TaskLine();
+  running: Promise<void> | null = null;
+  timer: NodeJS.Timeout | undefined;
+  entries: EntryNames | null = null;
+
+  /** The flag behind `is_active` (replication §1.3). */
+  isAvailable: boolean;
+  isTargetAvailable = false;
+  isSourceMissing = false;
+  backoff: BackoffState = NO_BACKOFF;
+  /** Times in a row that the target sent the task back to asking for the bucket. */
+  rechecks = 0;
+  /** Failed connects in a row. */
+  unreachable = 0;
+  lastContactMs: number | null = null;
+  lastSuccessMs: number | null = null;
+  lastError: TaskError | null = null;
+  diagnostics: HourlyDiagnostics;
+  totals: TaskTotals = newTotals();
+
+  /** @param nowMs wall clock, for diagnostics. */
+  constructor({ id, name, settings }: StoredTask, cursor: TaskCursor, nowMs: () => number) {
+    this.id = id;
+    this.name = name;
+    this.settings = settings;
+    this.isAvailable = settings.mode === 'enabled';
+    this.diagnostics = new HourlyDiagnostics(nowMs);
+    this.position = cursor.position;
+    this.bucketId = cursor.bucketId;
+    this.gaps = cursor.gaps;
+    this.filterState = cursor.filterState;
+    this.removedAtSource = cursor.removedAtSource;
+    this.savedSequence = cursor.position.sequence;
+    this.resendSequence = cursor.position.sequence;
+  }
+
+  get mode(): ReplicationSettings['mode'] {
+    return this.settings.mode;
+  }
+
+  get isActive(): boolean {
+    return this.mode !== 'disabled' && this.isAvailable && !this.isSourceMissing;
+  }
+
+  get spec(): TaskSpec {
+    return { id: this.id, version: this.version, settings: this.settings };
+  }
+
+  get cursor(): TaskCursor {
+    const { position, bucketId, gaps, filterState, removedAtSource } = this;
+    return { position, bucketId, gaps, filterState, removedAtSource };
+  }
+
+  /** Takes new settings: everything learnt under the old ones is void, the position stays. */
+  changeSettings(settings: ReplicationSettings, nowMs: () => number): void {
+    this.settings = settings;
+    this.version++;
+    this.loadError = null;
+    this.filterState = null;
+    this.isAvailable = settings.mode === 'enabled';
+    this.diagnostics = new HourlyDiagnostics(nowMs);
+    this.totals = newTotals();
+    this.lastError = null;
+    this.resetContact();
+  }
+
+  /** Puts the task to another place of the log. */
+  moveTo(cursor: TaskCursor): void {
+    this.epoch++;
+    this.position = cursor.position;
+    this.bucketId = cursor.bucketId;
+    this.gaps = cursor.gaps;
+    this.filterState = cursor.filterState;
+    this.removedAtSource = cursor.removedAtSource;
+    this.passedRecords = 0;
+    this.passedBytes = 0;
+    this.resendSequence = cursor.position.sequence;
+    this.count = null;
+  }
+
+  resetContact(): void {
+    this.isTargetAvailable = false;
+    this.rechecks = 0;
+    this.resetBackoff();
+  }
+
+  resetBackoff(): void {
+    this.backoff = NO_BACKOFF;
+    this.unreachable = 0;
+  }
+
+  fail(key: number, message: string, atMs: number): void {
+    this.lastError = { key, message, atMs };
+  }
+}
+
+function newTotals(): TaskTotals {
+  return {
+    sentRecords: 0,
+    sentBytes: 0,
+    batches: 0,
+    duplicates: 0,
+    deadLetters: 0,
+    retries: 0,
+    failuresByKey: new Map(),
+  };
+}

@@ -1,0 +1,252 @@
+/** The replication engine over a log fixture, with its workers in this thread and its task rows in memory. */
+import { silentLogger } from '../../src/logging/logger.ts';
+import { ReplicationEngine } from '../../src/replication/engine.ts';
+import type { ReplicationPool, WorkerOptions } from '../../src/replication/messages.ts';
+import {
+  decodeCursor,
+  decodeTask,
+  encodeCursor,
+  encodeTask,
+} from '../../src/replication/task-codec.ts';
+import type {
+  DeadLetter,
+  ReplicationSource,
+  StoredTask,
+  TaskCursor,
+  TaskStore,
+} from '../../src/replication/types.ts';
+import type { WorkerRuntime } from '../../src/replication/worker-runtime.ts';
+import { LogFixture, type FixtureOptions, type FixtureRecord } from './log-fixture.ts';
+import { newRuntime } from './slice-driver.ts';
+
+/** Rows as they would lie in the store, so that a restart sees what was encoded. */
+export class MemoryTaskStore implements TaskStore {
+  readonly tasks: Map<number, Buffer> = new Map();
+  readonly cursors: Map<number, Buffer> = new Map();
+  readonly letters: DeadLetter[] = [];
+  /** While set, writes reject. */
+  failure: Error | null = null;
+  #nextId = 1;
+
+  load() {
+    return [...this.tasks.values()].map((row) => {
+      const task = decodeTask(row);
+      const cursor = this.cursors.get(task.id);
+      if (cursor === undefined) throw new Error('task without cursor');
+      return { task, cursor: decodeCursor(cursor) };
+    });
+  }
+
+  allocateId(): number {
+    return this.#nextId++;
+  }
+
+  async save(task: StoredTask, cursor: TaskCursor): Promise<void> {
+    if (this.failure !== null) throw this.failure;
+    this.tasks.set(task.id, encodeTask(task));
+    this.cursors.set(task.id, encodeCursor(cursor));
+  }
+
+  async saveProgress(id: number, cursor: TaskCursor, letters: readonly DeadLetter[]) {
+    if (this.failure !== null) throw this.failure;
+    if (this.tasks.has(id)) this.cursors.set(id, encodeCursor(cursor));
+    this.letters.push(...letters);
+  }
+
+  async remove(id: number): Promise<void> {
+    this.tasks.delete(id);
+    this.cursors.delete(id);
+  }
+}
+
+/** Workers in this thread. Fails the test when a task is run twice at once. */
+class LocalPool implements ReplicationPool {
+  readonly #runtimes: readonly WorkerRuntime[];
+  readonly #sending: Set<number> = new Set();
+
+  constructor(runtimes: readonly WorkerRuntime[]) {
+    this.#runtimes = runtimes;
+  }
+
+  async run(job: Parameters<ReplicationPool['run']>[0]) {
+    const { id } = job.task;
+    if (job.kind === 'send') {
+      if (this.#sending.has(id)) throw new Error(`task ${id} runs twice at once`);
+      this.#sending.add(id);
+    }
+    try {
+      const runtime = this.#runtimes[id % this.#runtimes.length];
+      if (runtime === undefined) throw new Error('no runtime');
+      // As a message would arrive: nothing but plain data and shared memory.
+      return structuredClone(await runtime.run(structuredClone(job)));
+    } finally {
+      if (job.kind === 'send') this.#sending.delete(id);
+    }
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.#runtimes.map((runtime) => runtime.close()));
+  }
+}
+
+/** Makes the pool for one life of the engine. */
+export type PoolFactory = (log: LogFixture) => ReplicationPool;
+
+export interface SourceBucket {
+  readonly id: number;
+  readonly entries: Map<number, string>;
+}
+
+export class EngineFixture {
+  readonly log: LogFixture;
+  readonly store: MemoryTaskStore = new MemoryTaskStore();
+  readonly buckets: Map<string, SourceBucket> = new Map();
+  readonly #options: Partial<WorkerOptions>;
+  readonly #poolFactory: PoolFactory | undefined;
+  #engine: ReplicationEngine;
+  #pool: ReplicationPool;
+  #nextBucketId = 1;
+  #nextEntryId = 1;
+
+  private constructor(
+    log: LogFixture,
+    options: Partial<WorkerOptions>,
+    poolFactory: PoolFactory | undefined,
+  ) {
+    this.log = log;
+    this.#options = options;
+    this.#poolFactory = poolFactory;
+    this.#pool = this.#newPool();
+    this.#engine = this.#newEngine();
+  }
+
+  static async open(
+    options: Partial<WorkerOptions> = {},
+    logOptions: FixtureOptions = {},
+    poolFactory?: PoolFactory,
+  ): Promise<EngineFixture> {
+    const fixture = new EngineFixture(await LogFixture.open(logOptions), options, poolFactory);
+    fixture.addBucket('src');
+    return fixture;
+  }
+
+  get engine(): ReplicationEngine {
+    return this.#engine;
+  }
+
+  get service() {
+    return this.#engine.service;
+  }
+
+  async close(): Promise<void> {
+    await this.#engine.stop(0);
+    await this.log.close();
+  }
+
+  /** Stops the engine in order (or cuts it off) and starts another one from the stored rows. */
+  async restart(graceMs = 1000): Promise<void> {
+    await this.#engine.stop(graceMs);
+    this.#pool = this.#newPool();
+    this.#engine = this.#newEngine();
+  }
+
+  addBucket(name: string): void {
+    this.buckets.set(name, { id: this.#nextBucketId++, entries: new Map() });
+  }
+
+  /** Appends one block without publishing it. */
+  append(bucketName: string, entryName: string, records: readonly FixtureRecord[]): void {
+    const bucket = this.#bucket(bucketName);
+    this.log.append(bucket.id, this.entryId(bucketName, entryName), records);
+    this.#dirty.add(bucket.id);
+  }
+
+  entryId(bucketName: string, entryName: string): number {
+    const { entries } = this.#bucket(bucketName);
+    for (const [id, name] of entries) if (name === entryName) return id;
+    const id = this.#nextEntryId++;
+    entries.set(id, entryName);
+    return id;
+  }
+
+  readonly #dirty: Set<number> = new Set();
+
+  /** What the commit path does after a commit. */
+  commit(): void {
+    this.log.publish();
+    this.#engine.onCommitted(this.log.headSequence, new Set(this.#dirty));
+    this.#dirty.clear();
+  }
+
+  /** Writes records with these timestamps as one block and commits it. */
+  write(entryName: string, timestamps: readonly number[], labels: readonly string[] = []): void {
+    const records = timestamps.map((ts) => ({
+      ts: BigInt(ts),
+      payload: Buffer.from(`${entryName}@${ts}`),
+      labels,
+    }));
+    this.append('src', entryName, records);
+    this.commit();
+  }
+
+  async create(name: string, url: string, settings: object = {}): Promise<void> {
+    const body = { src_bucket: 'src', dst_bucket: 'dst', dst_host: url, ...settings };
+    await this.service.create(name, JSON.stringify(body));
+  }
+
+  async detail(name: string, isExtended = false) {
+    return JSON.parse(await this.service.detail(name, isExtended));
+  }
+
+  async pending(name: string): Promise<number> {
+    return (await this.detail(name)).info.pending_records;
+  }
+
+  #bucket(name: string): SourceBucket {
+    const bucket = this.buckets.get(name);
+    if (bucket === undefined) throw new Error(`no bucket ${name}`);
+    return bucket;
+  }
+
+  #newPool(): ReplicationPool {
+    if (this.#poolFactory !== undefined) return this.#poolFactory(this.log);
+    const options = { lingerMs: 5, noProgressTimeoutMs: 2000, ...this.#options };
+    return new LocalPool([newRuntime(this.log, options), newRuntime(this.log, options)]);
+  }
+
+  #newEngine(): ReplicationEngine {
+    const source: ReplicationSource = {
+      bucket: (name) => {
+        const bucket = this.buckets.get(name);
+        return bucket && { id: bucket.id, recordsWritten: this.log.recordsWritten(bucket.id) };
+      },
+      entryNames: (bucketId, afterId) => {
+        const buckets = [...this.buckets.values()];
+        const bucket = buckets.find(({ id }) => id === bucketId);
+        return [...(bucket?.entries ?? [])].filter(([id]) => id > afterId);
+      },
+      highestEntryId: () => this.#nextEntryId - 1,
+      headSequence: () => this.log.headSequence,
+    };
+    return new ReplicationEngine({
+      pool: this.#pool,
+      source,
+      store: this.store,
+      identity: { port: 8383, addresses: [], hostNames: [] },
+      logger: silentLogger,
+    });
+  }
+}
+
+/** Polls a condition over turns of the event loop, with a limit; for what has no event to wait for. */
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  limitMs = 10_000,
+): Promise<void> {
+  const endMs = performance.now() + limitMs;
+  while (!(await condition())) {
+    if (performance.now() > endMs)
+      throw new Error(`not so within ${limitMs} ms: ${condition.toString()}`);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+}
