@@ -23,8 +23,8 @@ export function writeBatch(front: Front, exchange: Exchange, req: UwsRequest, ro
   let records: BatchRecord[];
   try {
     records = announcedRecords(front, route);
-    checkBatchLength(records, front.headers.length());
-    chargeIngress(front, exchange, req, batchBytes(records));
+    const bytes = checkedBatchBytes(records, front.headers.length());
+    chargeIngress(front, exchange, req, bytes);
   } catch (error) {
     refuseWrite(front, exchange, error);
     return;
@@ -67,24 +67,23 @@ export function entryOrError(
   }
 }
 
-/** @throws ApiError 422. @param lengthBytes of the whole body, undefined when it is not announced. */
-export function checkBatchLength(
+/**
+ * @param lengthBytes of the whole body, undefined when it is not announced.
+ * @returns content of all records together.
+ * @throws ApiError 422.
+ */
+export function checkedBatchBytes(
   records: readonly BatchRecord[],
   lengthBytes: number | undefined,
-): void {
-  if (lengthBytes === undefined) return;
-  if (batchBytes(records) !== lengthBytes) {
+): number {
+  let sum = 0;
+  for (const record of records) sum += record.lengthBytes;
+  if (lengthBytes !== undefined && sum !== lengthBytes) {
     throw new ApiError(
       422,
       'content-length header does not match the sum of the content-lengths in the headers',
     );
   }
-}
-
-/** Content of all records together. */
-export function batchBytes(records: readonly BatchRecord[]): number {
-  let sum = 0;
-  for (const record of records) sum += record.lengthBytes;
   return sum;
 }
 

@@ -13,13 +13,7 @@ import { answerLater, chargeIngress, egressCharge } from '../front.ts';
 import type { Front } from '../front.ts';
 import type { Route } from '../router.ts';
 import type { UwsRequest } from '../uws.ts';
-import {
-  answerBatch,
-  batchBytes,
-  checkBatchLength,
-  entryOrError,
-  recordErrorText,
-} from './batch.ts';
+import { answerBatch, checkedBatchBytes, entryOrError, recordErrorText } from './batch.ts';
 import { refuseWrite } from './entries.ts';
 import { authenticate } from './server.ts';
 
@@ -32,8 +26,8 @@ export function writeMulti(front: Front, exchange: Exchange, req: UwsRequest, ro
     requireWrite(deps.auth.check(headers.authorization), route.name);
     request = parseBatchV2(splitHeaders(headers.reduct));
     records = toRecords(front, route.name, request);
-    checkBatchLength(records, headers.requiredLength());
-    chargeIngress(front, exchange, req, batchBytes(records));
+    const bytes = checkedBatchBytes(records, headers.requiredLength());
+    chargeIngress(front, exchange, req, bytes);
   } catch (error) {
     refuseWrite(front, exchange, error);
     return;
