@@ -19,6 +19,8 @@ import { REPLICATE_WORKER_URL } from './worker-urls.ts';
 
 /** How long the batch in flight may go on when the server stops; it stays pending and is sent again. */
 const STOP_GRACE_MS = 2_000;
+/** How soon the ring learns which buckets are read; until then their blocks come from the store. */
+const READERS_MS = 250;
 /** Longest wait of /metrics for exact pending figures of tasks that do not send. */
 const METRICS_REFRESH_MS = 1_000;
 
@@ -63,14 +65,29 @@ export async function startReplication(
     identity: { port: listeningPort, addresses: ownAddresses(), hostNames: [hostname()] },
     logger,
   });
+  const readers = setInterval(() => ring.setReadBuckets(readBuckets(engine, catalog)), READERS_MS);
+  readers.unref();
   return {
     service: engine.service,
     onCommitted: (headSequence, buckets) => engine.onCommitted(headSequence, buckets),
     taskFigures: () => engine.figures(),
     deadLettersAgedOut: () => store.agedOutTotal,
     refreshMetrics: () => engine.refreshFigures(METRICS_REFRESH_MS),
-    stop: () => engine.stop(STOP_GRACE_MS),
+    stop: () => {
+      clearInterval(readers);
+      return engine.stop(STOP_GRACE_MS);
+    },
   };
+}
+
+/** Buckets with an enabled task. A paused one reads from the store when it goes on. */
+function readBuckets(engine: ReplicationEngine, catalog: Catalog): ReadonlySet<number> {
+  const ids = new Set<number>();
+  for (const { settings } of engine.settings()) {
+    const bucket = catalog.findBucket(settings.srcBucket);
+    if (bucket !== undefined && settings.mode === 'enabled') ids.add(bucket.id);
+  }
+  return ids;
 }
 
 function sourceOf(catalog: Catalog, commits: GroupCommit): ReplicationSource {

@@ -59,7 +59,6 @@ export function observe(distribution: Distribution, value: number): void {
 /** Counts one successful commit. */
 export function observeCommit(stats: CommitStats, group: CommitGroup, durationMs: number): void {
   stats.commits++;
-  stats.bytesStored += group.payloadBytes;
   if (group.recordCount > 0) observe(stats.groupRecords, group.recordCount);
   observe(stats.commitSeconds, durationMs / 1000);
 }

@@ -184,6 +184,7 @@ export class RecordFlush {
       markDurable(entry);
       buckets.add(entry.bucket.id);
       this.#stats.recordsStored += plan.acceptedCount;
+      this.#stats.bytesStored += contentBytes(plan);
       this.#nextSequence += plan.blocks.length;
     }
     if (buckets.size > 0) {
@@ -245,6 +246,12 @@ export class RecordFlush {
     }
     return tail;
   }
+}
+
+function contentBytes({ blocks }: Plan<StagedRecord>): number {
+  let bytes = 0;
+  for (const { records } of blocks) for (const { length } of records) bytes += length;
+  return bytes;
 }
 
 /** Why records staged for this entry must not be written any more, or null. */

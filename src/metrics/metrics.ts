@@ -176,9 +176,16 @@ function addRingMetrics(registry: Registry, sources: Sources): void {
     registry,
     {
       name: 'millrace_ring_left_to_store_total',
-      help: 'Blocks too large for the ring; readers take them from the store.',
+      help: 'Blocks not copied into the ring: too large for it, or of a bucket that no task reads.',
+      labelNames: ['reason'],
     },
-    () => one(sources().ring.stats().leftToStore),
+    () => {
+      const { tooLarge, unread } = sources().ring.stats();
+      return [
+        { labels: { reason: 'too_large' }, value: tooLarge },
+        { labels: { reason: 'unread' }, value: unread },
+      ];
+    },
   );
 }
 

@@ -4,6 +4,7 @@ import type { ReplicationPool } from './messages.ts';
 import { PendingCounter } from './pending.ts';
 import { Scheduler } from './scheduler.ts';
 import { type TaskFigures, TaskService } from './service.ts';
+import type { ReplicationSettings } from './settings.ts';
 import type { ServerIdentity } from './settings-checks.ts';
 import type { ReplicationSource, TaskStore } from './types.ts';
 
@@ -39,6 +40,11 @@ export class ReplicationEngine {
    */
   onCommitted(headSequence: number, buckets: ReadonlySet<number>): void {
     this.#scheduler.onCommitted(headSequence, buckets);
+  }
+
+  /** Settings of all tasks. */
+  settings(): Iterable<{ readonly settings: ReplicationSettings }> {
+    return this.service.tasks();
   }
 
   figures(): readonly TaskFigures[] {

@@ -88,6 +88,10 @@ export class TaskService implements ReplicationService {
     return detailJson(this.#viewOf(task), isExtended);
   }
 
+  tasks(): Iterable<Task> {
+    return this.#tasks.values();
+  }
+
   /** Figures of all tasks as they are known now; `refreshFigures` makes the pending ones exact. */
   figures(): readonly TaskFigures[] {
     return [...this.#tasks.values()].map((task) => ({

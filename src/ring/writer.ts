@@ -24,7 +24,9 @@ export interface RingStats {
   headSequence: number;
   tailSequence: number;
   /** Blocks published by reference because they were larger than the ring takes. */
-  leftToStore: number;
+  tooLarge: number;
+  /** Blocks published by reference because no task reads their bucket. */
+  unread: number;
   /** Blocks overwritten so far. */
   reclaimed: number;
 }
@@ -42,7 +44,9 @@ export class RingWriter {
   #writeOffset = 0;
   #next: number;
   #tail: number;
-  #leftToStore = 0;
+  #tooLarge = 0;
+  #unread = 0;
+  #readBuckets: ReadonlySet<number> | undefined;
   #reclaimed = 0;
 
   /**
@@ -67,11 +71,20 @@ export class RingWriter {
     Atomics.store(this.#words, HEADER.head / 8, BigInt(nextSequence));
   }
 
+  /**
+   * Names the buckets whose blocks are worth copying: copying into shared memory is the dearest part of a commit after the
+   * store itself. Blocks of other buckets are published by reference. Until the first call all are copied.
+   */
+  setReadBuckets(bucketIds: ReadonlySet<number>): void {
+    this.#readBuckets = bucketIds;
+  }
+
   stats(): RingStats {
     return {
       headSequence: this.#next,
       tailSequence: this.#tail,
-      leftToStore: this.#leftToStore,
+      tooLarge: this.#tooLarge,
+      unread: this.#unread,
       reclaimed: this.#reclaimed,
     };
   }
@@ -88,11 +101,13 @@ export class RingWriter {
     // The slot of the sequence one lap ago is overwritten: that block must be reclaimed first.
     if (sequence - this.#tail >= SLOT_COUNT) this.#raiseTail(sequence - SLOT_COUNT + 1);
     let offset = NOT_IN_RING;
-    if (bytes.length * MAX_BLOCK_SHARE <= this.#dataBytes) {
+    if (this.#readBuckets?.has(bucketId) === false) {
+      this.#unread++;
+    } else if (bytes.length * MAX_BLOCK_SHARE > this.#dataBytes) {
+      this.#tooLarge++;
+    } else {
       offset = this.#place(sequence, bytes.length);
       this.#data.set(bytes, offset);
-    } else {
-      this.#leftToStore++;
     }
     const slot = ((sequence % SLOT_COUNT) * SLOT.bytes) / 4;
     this.#slots[slot + SLOT.sequenceLow / 4] = sequence >>> 0;

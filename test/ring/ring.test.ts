@@ -95,7 +95,19 @@ describe('ring log', () => {
     writer.publish();
     expect(reader.read(1, BUCKET, allocate)).toBe('in-store');
     expect(reader.read(2, BUCKET, allocate)).toEqual(checkedBlock(2, 100));
-    expect(writer.stats().leftToStore).toBe(1);
+    expect(writer.stats().tooLarge).toBe(1);
+  });
+
+  test('blocks of buckets that nobody reads are left to the store and counted', () => {
+    const writer = new RingWriter(MEBIBYTE, 1);
+    const reader = new RingReader(writer.buffer);
+    writer.setReadBuckets(new Set([BUCKET]));
+    writer.append(1, BUCKET + 1, checkedBlock(1, 100));
+    writer.append(2, BUCKET, checkedBlock(2, 100));
+    writer.publish();
+    expect(reader.read(1, BUCKET + 1, allocate)).toBe('in-store');
+    expect(reader.read(2, BUCKET, allocate)).toEqual(checkedBlock(2, 100));
+    expect(writer.stats().unread).toBe(1);
   });
 
   test('sequences must come without a gap', () => {
