@@ -26,6 +26,7 @@ export const META = {
   cursor: 0x07,
   upload: 0x08,
   deadLetter: 0x09,
+  token: 0x0a,
 } as const;
 
 /** Third byte of a `blocks` key (after the partition): sealed blocks of the log, or chunks of large records. */

@@ -76,6 +76,11 @@ export function uploadKey(uploadId: number): Buffer {
   return key;
 }
 
+/** `meta` key of a token. */
+export function tokenKey(name: string): Buffer {
+  return Buffer.concat([Buffer.from([META.token]), Buffer.from(name)]);
+}
+
 /** Range of all `meta` rows of one kind. */
 export function metaRange(kind: number): { gte: Buffer; lt: Buffer } {
   return { gte: Buffer.from([kind]), lt: Buffer.from([kind + 1]) };

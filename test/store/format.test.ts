@@ -24,6 +24,7 @@ describe('on-disk format 1', () => {
       '05000000090000000000000001',
     );
     expect(keys.uploadKey(2).toString('hex')).toBe('08000000000002');
+    expect(keys.tokenKey('té').toString('hex')).toBe('0a74c3a9');
   });
 
   test('offsets of block header and record table are these', () => {
@@ -51,6 +52,7 @@ describe('on-disk format 1', () => {
       cursor: 7,
       upload: 8,
       deadLetter: 9,
+      token: 10,
     });
   });
 
