@@ -12,6 +12,8 @@ import { createOpenAuthenticator, createTokenAuthenticator } from '../http/auth.
 import type { FrontDeps } from '../http/deps.ts';
 import { extensionRefusal } from '../http/query-extensions.ts';
 import { FrontServer } from '../http/server.ts';
+import { RecordFinder } from '../links/find-record.ts';
+import { LinkService } from '../links/link-service.ts';
 import type { Logger } from '../logging/logger.ts';
 import { createMetricsPage } from '../metrics/metrics.ts';
 import { QueryPool } from '../query/pool.ts';
@@ -45,6 +47,7 @@ interface OpenParts {
   readonly queryPool: QueryPool;
   readonly queries: QueryService;
   readonly records: StoredRecordReader;
+  readonly links: LinkService;
   readonly replication: RunningReplication;
   readonly ring: RingWriter;
 }
@@ -102,7 +105,7 @@ export class Instance {
       sync: config.durability === 'fsync',
       nextSequence: loaded.nextSequence,
       nextUploadId: loaded.nextUploadId,
-      freeBytes: () => freeSpace.freeBytes(),
+      space: freeSpace,
     });
     const remover = new SlicedRemover(db, commits, (bucket, err) => {
       this.#logger.error({ err, bucket: bucket.name }, 'removing a bucket is interrupted');
@@ -119,6 +122,7 @@ export class Instance {
     );
     commits.addListener(replication);
     const records = new StoredRecordReader(db);
+    const links = this.#newLinks(queryPool, queries, records);
     return {
       db,
       catalog,
@@ -128,9 +132,17 @@ export class Instance {
       queryPool,
       queries,
       records,
+      links,
       replication,
       ring,
     };
+  }
+
+  #newLinks(executor: QueryPool, queries: QueryService, records: StoredRecordReader): LinkService {
+    const reserveId = (): number => queries.reserveId();
+    const finder = new RecordFinder({ executor, reserveId, extensionRefusal });
+    const tokens = linkTokensOf(this.#config.apiToken);
+    return new LinkService({ tokens, finder, records, nowMs: () => performance.now() });
   }
 
   #newQueryPool(db: RocksDatabase): QueryPool {
@@ -209,6 +221,9 @@ export class Instance {
       },
       get records() {
         return parts().records;
+      },
+      get links() {
+        return parts().links;
       },
       get replications() {
         return parts().replication.service;

@@ -143,8 +143,7 @@ export class GroupCommit implements Ingest {
       done(new UnavailableError('The server is shutting down'));
       return;
     }
-    this.#group.rows.push({ rows, done });
-    for (const row of rows) this.#group.payloadBytes += row.value?.length ?? 0;
+    this.#group.addRows({ rows, done });
     if (this.#group.payloadBytes > GROUP_MAX_BYTES * 2) this.flush();
     else this.#schedule();
   }

@@ -77,6 +77,7 @@ export class RecordFlush {
       this.#fail(group, error);
       return undefined;
     }
+    this.#options.space.wrote(group.payloadBytes);
     const buckets = this.#makeVisible(planned);
     this.#withdrawRemovedBlocks(group);
     observeCommit(this.#stats, group, performance.now() - startMs);
@@ -89,11 +90,12 @@ export class RecordFlush {
 
   /** Contract http-api §4.4: free disk space below the content is 507, before anything is written. */
   #checkSpace(group: CommitGroup): void {
-    const free = this.#options.freeBytes();
-    if (free === undefined || group.payloadBytes <= free) return;
+    const free = this.#options.space.freeBytes();
+    const { contentBytes } = group;
+    if (free === undefined || contentBytes <= free) return;
     throw new ApiError(
       507,
-      `Not enough free disk space in the data folder to write a record of ${group.payloadBytes} bytes: only ${free} bytes available`,
+      `Not enough free disk space in the data folder to write a record of ${contentBytes} bytes: only ${free} bytes available`,
       { hint: 'Free space on the file system of RS_DATA_PATH; writing goes on by itself.' },
     );
   }

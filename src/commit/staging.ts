@@ -2,6 +2,7 @@
 import type { Entry } from '../catalog/model.ts';
 import type { MillraceError } from '../errors/errors.ts';
 import { encodeMeta } from '../store/block.ts';
+import { COLUMN_BLOCKS } from '../store/format.ts';
 import type { Labels } from '../store/labels.ts';
 import { sameLabels } from '../store/labels.ts';
 import type { ColumnName } from '../store/rocks.ts';
@@ -57,11 +58,22 @@ export class CommitGroup {
   readonly rows: StagedRows[] = [];
   readonly mutations: StagedMutation[] = [];
   recordCount = 0;
-  /** Bytes of payloads and chunks in this group. */
+  /** Bytes of payloads and rows in this group. */
   payloadBytes = 0;
+  /** The part of it that clients sent: what a full disk refuses. Other rows pass, or nothing could be removed. */
+  contentBytes = 0;
 
   get isEmpty(): boolean {
     return this.recordCount === 0 && this.rows.length === 0 && this.mutations.length === 0;
+  }
+
+  addRows(staged: StagedRows): void {
+    this.rows.push(staged);
+    for (const { column, value } of staged.rows) {
+      const bytes = value?.length ?? 0;
+      this.payloadBytes += bytes;
+      if (column === COLUMN_BLOCKS) this.contentBytes += bytes;
+    }
   }
 
   /** Takes records out that will not be written. */
@@ -80,7 +92,9 @@ export class CommitGroup {
     }
     group.records.push(record);
     this.recordCount++;
-    this.payloadBytes += record.upload === undefined ? record.length : 0;
+    if (record.upload !== undefined) return;
+    this.payloadBytes += record.length;
+    this.contentBytes += record.length;
   }
 }
 

@@ -68,6 +68,14 @@ export interface BlockPublisher {
   publish(): void;
 }
 
+/** Room on the data folder's file system. */
+export interface DiskSpace {
+  /** Bytes that may still be written; undefined while unknown. */
+  freeBytes(): number | undefined;
+  /** Told after each commit. */
+  wrote(bytes: number): void;
+}
+
 export interface GroupCommitOptions {
   readonly db: RocksDatabase;
   readonly publisher: BlockPublisher;
@@ -75,6 +83,5 @@ export interface GroupCommitOptions {
   readonly sync: boolean;
   readonly nextSequence: number;
   readonly nextUploadId: number;
-  /** Bytes that may still be written to the data folder's file system; undefined while unknown. */
-  readonly freeBytes: () => number | undefined;
+  readonly space: DiskSpace;
 }

@@ -355,3 +355,31 @@ describe('catalogue', () => {
     });
   });
 });
+
+test('when the disk is full, writers are told 507 and nothing changes, and it goes on when there is space', async () => {
+  await withTempDir(async (path) => {
+    let free: number | undefined = 1_000_000;
+    const store = await openHarness(path, 1 << 20, {
+      freeBytes: () => free,
+      wrote: () => undefined,
+    });
+    await store.catalog.createBucket('b', TEST_SETTINGS);
+    const target = store.catalog.entryForWrite('b', 'e');
+    expect(await store.write(target, 1n, Buffer.alloc(100))).toBeNull();
+    free = 50;
+    expect(await store.write(target, 2n, Buffer.alloc(100))).toMatchObject({
+      status: 507,
+      message:
+        'Not enough free disk space in the data folder to write a record of 100 bytes: only 50 bytes available',
+    });
+    expect(store.catalog.entry('b', 'e').stats.recordCount).toBe(1);
+    await store.catalog.removeBucket('b');
+    free = 1_000_000;
+    await expect.poll(() => [...store.catalog.buckets()].length).toBe(0);
+    await store.catalog.createBucket('b', TEST_SETTINGS);
+    expect(
+      await store.write(store.catalog.entryForWrite('b', 'e'), 2n, Buffer.alloc(100)),
+    ).toBeNull();
+    await store.close();
+  });
+});

@@ -25,7 +25,9 @@ const step = fc.oneof(
   { weight: 4, arbitrary: fc.record({ write: fc.array(ts, { minLength: 1, maxLength: 10 }) }) },
   { weight: 2, arbitrary: fc.record({ update: fc.array(ts, { minLength: 1, maxLength: 4 }) }) },
   { weight: 2, arbitrary: fc.record({ remove: fc.array(ts, { minLength: 1, maxLength: 4 }) }) },
+  { weight: 2, arbitrary: fc.record({ bulk: fc.array(ts, { minLength: 1, maxLength: 12 }) }) },
   { weight: 1, arbitrary: fc.record({ range: fc.tuple(ts, ts) }) },
+  { weight: 1, arbitrary: fc.record({ slices: fc.tuple(ts, ts) }) },
   { weight: 1, arbitrary: fc.constant({ restart: true as const }) },
 );
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
@@ -51,6 +53,9 @@ async function applyStep(store: StoreHarness, model: Model, action: Step): Promi
         const found = session.find(entry, at);
         expect(found !== undefined).toBe(model.has(at));
         if (found !== undefined) session.replaceLabels(entry, found, ['state', `u${at}`]);
+        if (found !== undefined) {
+          expect(session.metaOf(found).labels).toEqual(['state', `u${at}`]);
+        }
       }
     });
     for (const at of action.update) {
@@ -66,6 +71,28 @@ async function applyStep(store: StoreHarness, model: Model, action: Step): Promi
       }
     });
     for (const at of action.remove) model.delete(at);
+  } else if ('bulk' in action) {
+    const sorted = [...new Set(action.bulk)].sort((a, b) => (a < b ? -1 : 1));
+    await store.commits.mutate((session) => {
+      const removed = session.removeRecords(entry, sorted);
+      expect([...removed].map(Boolean)).toEqual(sorted.map((at) => model.has(at)));
+    });
+    for (const at of sorted) model.delete(at);
+  } else if ('slices' in action) {
+    const [from, to] = action.slices;
+    let next: bigint | undefined = from;
+    let removed = 0;
+    while (next !== undefined) {
+      const slice = next;
+      await store.commits.mutate((session) => {
+        const done = session.removeSlice(entry, slice, to, 2);
+        removed += done.removed;
+        next = done.nextTs;
+      });
+    }
+    const gone = [...model.keys()].filter((at) => at >= from && at < to);
+    expect(removed).toBe(gone.length);
+    for (const at of gone) model.delete(at);
   } else if ('range' in action) {
     const [from, to] = action.range;
     let removed = 0;
@@ -101,6 +128,9 @@ test('any history of writes, label updates, removals and restarts agrees with a 
           );
           const { stats } = entry;
           expect(stats.recordCount).toBe(sorted.length);
+          const runs = runsFrom(store.db, entry.id, 0n, 100_000);
+          expect(stats.sizeBytes).toBe(runs.reduce((sum, run) => sum + run.sizeBytes, 0));
+          expect(entry.bucket.sizeBytes).toBe(stats.sizeBytes);
           expect(stats.oldestTs).toBe(sorted[0]?.[0] ?? 0n);
           expect(stats.latestTs).toBe(sorted.at(-1)?.[0] ?? 0n);
           expect(stats.extentCount === 0).toBe(sorted.length === 0);

@@ -4,6 +4,7 @@ import { SlicedRemover } from '../../src/catalog/removal.ts';
 import { loadCatalog } from '../../src/catalog/load.ts';
 import type { Entry } from '../../src/catalog/model.ts';
 import { GroupCommit } from '../../src/commit/group-commit.ts';
+import type { DiskSpace } from '../../src/commit/types.ts';
 import type { MillraceError } from '../../src/errors/errors.ts';
 import { RingWriter } from '../../src/ring/writer.ts';
 import type { Labels } from '../../src/store/labels.ts';
@@ -35,7 +36,11 @@ export interface StoreHarness {
 }
 
 /** Opens (or creates) a store in `path`. Close it before opening the folder again. */
-export async function openHarness(path: string, ringDataBytes = 1 << 20): Promise<StoreHarness> {
+export async function openHarness(
+  path: string,
+  ringDataBytes = 1 << 20,
+  space: DiskSpace = { freeBytes: () => undefined, wrote: () => undefined },
+): Promise<StoreHarness> {
   const db = await openRocks(path, { cacheBytes: 8 << 20 });
   const loaded = loadCatalog(db);
   const ring = new RingWriter(ringDataBytes, loaded.nextSequence);
@@ -45,7 +50,7 @@ export async function openHarness(path: string, ringDataBytes = 1 << 20): Promis
     sync: false,
     nextSequence: loaded.nextSequence,
     nextUploadId: loaded.nextUploadId,
-    freeBytes: () => undefined,
+    space,
   });
   const remover = new SlicedRemover(db, commits, (_bucket, error) => {
     throw error;
