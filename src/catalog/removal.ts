@@ -10,6 +10,7 @@ import {
   COLUMN_INDEX,
   COLUMN_META,
   META,
+  U64_MAX,
 } from '../store/format.ts';
 import { blockKey, chunkKey, metaIdRange, metaKey } from '../store/keys.ts';
 import type { ColumnName, RocksDatabase } from '../store/rocks.ts';
@@ -26,6 +27,15 @@ interface RowRemoval {
 
 /** Index rows of one slice: some milliseconds of work. */
 const RUNS_PER_SLICE = 512;
+const ROWS_PER_SLICE = 1024;
+/** A slice ends behind the run with which it reaches this; only runs of large records have more than two rows. */
+const MAX_SLICE_ROWS = 4096;
+
+interface RunSlice {
+  readonly rows: readonly RowRemoval[];
+  /** Where the next slice begins; undefined when nothing is left. */
+  readonly nextTs: bigint | undefined;
+}
 
 export class SlicedRemover implements Remover {
   readonly #db: RocksDatabase;
@@ -81,15 +91,42 @@ export class SlicedRemover implements Remover {
 
   async #removeEntries(entries: readonly Entry[]): Promise<boolean> {
     for (const entry of entries) {
-      for (;;) {
-        if (this.#isStopped) return false;
-        const runs = runsFrom(this.#db, entry.id, 0n, RUNS_PER_SLICE);
-        if (runs.length === 0) break;
-        await this.#commits.commitRows(runs.flatMap((run) => this.#rowsOf(entry, run)));
+      if (!(await this.#removeRuns(entry))) return false;
+      for (const kind of [META.extent, META.attachment]) {
+        if (!(await this.#removeMetaRows(kind, entry))) return false;
       }
-      await this.#commits.commitRows(this.#entryRows(entry));
+      await this.#commits.commitRows([
+        removal(COLUMN_META, metaKey(META.entry, entry.id)),
+        removal(COLUMN_META, metaKey(META.entryStats, entry.id)),
+      ]);
     }
     return true;
+  }
+
+  async #removeRuns(entry: Entry): Promise<boolean> {
+    // Each slice begins behind the one before: a look-up from the start would step over all rows removed so far.
+    for (let fromTs: bigint | undefined = 0n; fromTs !== undefined;) {
+      if (this.#isStopped) return false;
+      const slice: RunSlice = this.#sliceOf(entry, fromTs);
+      if (slice.rows.length > 0) await this.#commits.commitRows(slice.rows);
+      fromTs = slice.nextTs;
+    }
+    return true;
+  }
+
+  #sliceOf(entry: Entry, fromTs: bigint): RunSlice {
+    const runs = runsFrom(this.#db, entry.id, fromTs, RUNS_PER_SLICE);
+    const rows: RowRemoval[] = [];
+    let done = 0;
+    for (const run of runs) {
+      rows.push(...this.#rowsOf(entry, run));
+      done++;
+      if (rows.length >= MAX_SLICE_ROWS) break;
+    }
+    const last = runs[done - 1];
+    const isEnd = done < RUNS_PER_SLICE && done === runs.length;
+    const isOver = isEnd || last === undefined || last.firstTs === U64_MAX;
+    return { rows, nextTs: isOver ? undefined : last.firstTs + 1n };
   }
 
   #rowsOf(entry: Entry, run: Run): RowRemoval[] {
@@ -108,26 +145,26 @@ export class SlicedRemover implements Remover {
     return rows;
   }
 
-  #entryRows(entry: Entry): RowRemoval[] {
-    const rows: RowRemoval[] = [
-      removal(COLUMN_META, metaKey(META.entry, entry.id)),
-      removal(COLUMN_META, metaKey(META.entryStats, entry.id)),
-    ];
-    const extents = this.#db.iterate(COLUMN_META, {
-      ...metaIdRange(META.extent, entry.id),
-      keysOnly: true,
-    });
+  /** Rows of one kind that belong to an entry. */
+  async #removeMetaRows(kind: number, entry: Entry): Promise<boolean> {
+    const { gte, lt } = metaIdRange(kind, entry.id);
+    for (let from = gte; ;) {
+      if (this.#isStopped) return false;
+      const keys = this.#metaKeys(from, lt);
+      const last = keys.at(-1);
+      if (last === undefined) return true;
+      await this.#commits.commitRows(keys.map((key) => removal(COLUMN_META, key)));
+      from = Buffer.concat([last, Buffer.of(0)]);
+    }
+  }
+
+  #metaKeys(gte: Buffer, lt: Buffer): Buffer[] {
+    const range = { gte, lt, keysOnly: true, limit: ROWS_PER_SLICE };
+    const iterator = this.#db.iterate(COLUMN_META, range);
     try {
-      for (;;) {
-        const page = extents.next(1000);
-        for (let i = 0; i < page.rows.length; i += 2) {
-          const key = page.rows[i];
-          if (key !== undefined) rows.push(removal(COLUMN_META, key));
-        }
-        if (page.finished) return rows;
-      }
+      return iterator.next(ROWS_PER_SLICE).rows.filter((_, at) => at % 2 === 0);
     } finally {
-      extents.close();
+      iterator.close();
     }
   }
 }

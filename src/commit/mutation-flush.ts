@@ -53,6 +53,13 @@ export function flushMutations(
     }
   }
   if (succeeded.length === 0) return undefined;
+  const acknowledge = (): void => {
+    for (const { done } of succeeded) done(null);
+  };
+  if (!session.isChanged) {
+    acknowledge();
+    return undefined;
+  }
   try {
     const updateBlocks = encodeUpdates(session.loggedUpdates(), firstSequence);
     session.fill(batch);
@@ -60,13 +67,11 @@ export function flushMutations(
       batch.put(COLUMN_BLOCKS, blockKey(block.sequence), block.bytes);
     }
     batch.commit(sync);
-    const changedSequences = [...session.changedSequences()];
+    const changedSequences = session.changedSequences();
     const changedEntries = session.publish();
     return {
       outcome: { updateBlocks, changedSequences, changedEntries },
-      acknowledge: () => {
-        for (const { done } of succeeded) done(null);
-      },
+      acknowledge,
     };
   } catch (error) {
     batch.clear();

@@ -27,6 +27,7 @@ export const META = {
   upload: 0x08,
   deadLetter: 0x09,
   token: 0x0a,
+  attachment: 0x0b,
 } as const;
 
 /** Third byte of a `blocks` key (after the partition): sealed blocks of the log, or chunks of large records. */

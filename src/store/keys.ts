@@ -1,4 +1,5 @@
 /** Builders and readers of all keys. Layouts: `format.ts` and docs/FORMATS.md. */
+import { createHash } from 'node:crypto';
 import {
   BLOCK_KEY_BYTES,
   BLOCK_SPACE_CHUNK,
@@ -79,6 +80,12 @@ export function uploadKey(uploadId: number): Buffer {
 /** `meta` key of a token. */
 export function tokenKey(name: string): Buffer {
   return Buffer.concat([Buffer.from([META.token]), Buffer.from(name)]);
+}
+
+/** `meta` key of the records with one key in a `$meta` entry; keys of any length become 32 bytes. */
+export function attachmentKey(entryId: number, key: string): Buffer {
+  const digest = createHash('sha256').update(key).digest();
+  return Buffer.concat([metaKey(META.attachment, entryId), digest]);
 }
 
 /** Range of all `meta` rows of one kind. */

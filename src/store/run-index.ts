@@ -3,7 +3,7 @@ import type { Run } from '../catalog/model.ts';
 import { BlockView } from './block.ts';
 import { COLUMN_BLOCKS, COLUMN_INDEX, INDEX_VALUE_BYTES, RUN_LARGE, RUN_WHOLE } from './format.ts';
 import { blockKey, firstTsOfIndexKey, indexEnd, indexKey } from './keys.ts';
-import type { RocksReader } from './rocks.ts';
+import type { RangeIterator, RocksReader } from './rocks.ts';
 
 /** Value of an index row. */
 export function encodeRun(run: Run): Buffer {
@@ -32,18 +32,18 @@ export function decodeRun(key: Buffer, value: Buffer): Run {
 
 /** The run that contains `ts`, or else the last run before it; undefined when all runs are later. */
 export function runAtOrBefore(reader: RocksReader, entryId: number, ts: bigint): Run | undefined {
+  return runsUpTo(reader, entryId, ts, 1)[0];
+}
+
+/** At most `maxRuns` runs with firstTs ≤ `ts`, descending. */
+export function runsUpTo(reader: RocksReader, entryId: number, ts: bigint, maxRuns: number): Run[] {
   const iterator = reader.iterate(COLUMN_INDEX, {
     gte: indexKey(entryId, 0n),
     lte: indexKey(entryId, ts),
     reverse: true,
-    limit: 1,
+    limit: maxRuns,
   });
-  try {
-    const [key, value] = iterator.next(1).rows;
-    return key !== undefined && value !== undefined ? decodeRun(key, value) : undefined;
-  } finally {
-    iterator.close();
-  }
+  return readRuns(iterator, maxRuns);
 }
 
 /** At most `maxRuns` runs with firstTs ≥ `fromTs`, ascending. */
@@ -58,6 +58,10 @@ export function runsFrom(
     lt: indexEnd(entryId),
     limit: maxRuns,
   });
+  return readRuns(iterator, maxRuns);
+}
+
+function readRuns(iterator: RangeIterator, maxRuns: number): Run[] {
   try {
     const { rows } = iterator.next(maxRuns);
     const runs: Run[] = [];
