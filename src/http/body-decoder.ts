@@ -2,6 +2,7 @@
 import zlib from 'node:zlib';
 import type { Transform } from 'node:stream';
 import { ApiError, BugError } from '../errors/errors.ts';
+import { createZstdDecoder } from './zstd-stream.ts';
 
 /** What a decoder tells; nothing comes after `onDecodedEnd` or `onDecodeError`. */
 export interface DecodedSink {
@@ -22,16 +23,10 @@ function factoryOf(encoding: string): (() => Transform) | undefined {
     case 'x-gzip':
       return zlib.createGunzip;
     case 'zstd':
-      return zstdFactory();
+      return createZstdDecoder;
     default:
       return undefined;
   }
-}
-
-/** Newer than the declarations: Node.js 22.15 and 23.8. */
-function zstdFactory(): (() => Transform) | undefined {
-  const factory: unknown = Reflect.get(zlib, 'createZstdDecompress');
-  return typeof factory === 'function' ? (factory as () => Transform) : undefined;
 }
 
 export class BodyDecoder {
