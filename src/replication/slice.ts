@@ -23,6 +23,14 @@ import { Wakeup } from './wakeup.ts';
 /** After a scan up to the head that matched nothing, the next one waits this long: nobody is waiting for it. */
 const IDLE_SCAN_INTERVAL_MS = 5;
 
+/**
+ * After a window at the head with few records in each of its batches, the next one waits this long for each batch (at most
+ * the limit): a request costs as much as dozens of records, and a stream over many entries would be sent one by one.
+ */
+const SMALL_BATCH_RECORDS = 16;
+const SMALL_BATCH_WAIT_MS = 0.25;
+const SMALL_BATCH_MAX_WAIT_MS = 5;
+
 /** What all slices of a thread share. */
 export interface SliceContext {
   readonly scan: ScanContext;
@@ -183,14 +191,13 @@ export class Slice {
     this.#needsEntriesAfter = window.needsEntriesAfter;
     if (open !== undefined) {
       for (const batch of window.batches) this.#lanes.push(batch.entryId, { batch, open });
-    } else if (window.to.sequence >= this.#context.scan.log.head()) {
-      this.#nextScanMs = nowMs + IDLE_SCAN_INTERVAL_MS;
     }
     if (window.to.bucketOrdinal !== window.from.bucketOrdinal) this.#lastWorkMs = nowMs;
     this.#showOpened(window, 1);
     // A shared window may have ended at an older head.
     const { scan } = this.#context;
     this.#isCaughtUp = window.end === 'stop' || window.to.sequence >= scan.log.head();
+    if (this.#isCaughtUp) this.#nextScanMs = nowMs + restAfter(window);
     return !this.#isCaughtUp;
   }
 
@@ -278,4 +285,13 @@ export class Slice {
       needsEntriesAfter: this.#needsEntriesAfter,
     };
   }
+}
+
+/** How long the log is left to grow after a window that ended at the head, in ms. */
+function restAfter({ batches, records }: Window): number {
+  if (batches.length === 0) return IDLE_SCAN_INTERVAL_MS;
+  if (records >= batches.length * SMALL_BATCH_RECORDS) return 0;
+  const waitMs = Math.min(batches.length * SMALL_BATCH_WAIT_MS, SMALL_BATCH_MAX_WAIT_MS);
+  // Timers know no shorter time.
+  return waitMs < 1 ? 0 : waitMs;
 }

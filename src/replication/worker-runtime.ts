@@ -36,7 +36,7 @@ export class WorkerRuntime {
     const metas = new MetaCache();
     const windows = new WindowCache(options.windowCacheBytes);
     this.#scan = { log, metas, entries: new EntryDirectory(), windows, nowMs };
-    this.#slices = { scan: this.#scan, watcher: new RingWatcher(ring), options, nowMs };
+    this.#slices = { scan: this.#scan, watcher: new RingWatcher(ring, nowMs), options, nowMs };
     this.#sessions = new TaskSessions(log, metas);
     this.#targets = new Targets(options, nowMs);
   }

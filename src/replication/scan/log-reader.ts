@@ -2,12 +2,13 @@
  * One thread's view of the log: blocks by sequence, from the ring while they are there and from the store otherwise.
  * Tasks of a thread share what it has decoded, whatever their filters.
  */
-import { BlockView } from '../../store/block.ts';
+import type { BlockView } from '../../store/block.ts';
 import { COLUMN_BLOCKS } from '../../store/format.ts';
 import { blockKey, sequenceOfBlockKey } from '../../store/keys.ts';
 import type { RocksReader } from '../../store/rocks.ts';
 import type { RingReader } from '../../ring/reader.ts';
 import { BlockCache, MAX_AGE_MS } from './block-cache.ts';
+import { LogBlock } from './log-block.ts';
 
 /** Bytes of a page read from the store at once: one such read holds the thread for a few milliseconds. */
 const PAGE_BYTES = 4 * 1024 * 1024;
@@ -40,6 +41,7 @@ export class LogReader {
   readonly #ring: RingReader;
   readonly #nowMs: () => number;
   readonly #blocks: BlockCache;
+  #clockMs = 0;
   /** Newest last. */
   readonly #pages: Page[] = [];
   /** Pages read from the store so far. */
@@ -66,14 +68,19 @@ export class LogReader {
     return this.#ring.head();
   }
 
+  /** Before the steps of a window: reads the clock for all of them. */
+  begin(): void {
+    this.#clockMs = this.#nowMs();
+  }
+
   /** @param mayReadPage whether the store may be read. */
   step(sequence: number, bucketId: number, mayReadPage: boolean): LogStep {
-    const cached = this.#blocks.get(sequence, this.#nowMs());
+    const cached = this.#blocks.get(sequence, this.#clockMs);
     if (cached !== undefined) return cached.bucketId === bucketId ? cached : sequence + 1;
     const read = this.#ring.read(sequence, bucketId, allocate);
     if (typeof read !== 'string') {
-      const view = new BlockView(read);
-      this.#blocks.add(view, this.#nowMs());
+      const view = new LogBlock(read);
+      this.#blocks.add(view, this.#clockMs);
       return view;
     }
     switch (read) {
@@ -87,7 +94,7 @@ export class LogReader {
   }
 
   #stepInStore(sequence: number, bucketId: number, mayReadPage: boolean): LogStep {
-    const oldestMs = this.#nowMs() - MAX_AGE_MS;
+    const oldestMs = this.#clockMs - MAX_AGE_MS;
     let page = this.#pages.findLast(
       ({ from, to, readMs }) => from <= sequence && sequence < to && readMs >= oldestMs,
     );
@@ -124,10 +131,10 @@ export class LogReader {
         const value = rows[i + 1];
         if (key === undefined || value === undefined) continue;
         to = sequenceOfBlockKey(key) + 1;
-        blocks.push(new BlockView(value));
+        blocks.push(new LogBlock(value));
       }
       // Removed blocks leave holes; up to the limit there is nothing else.
-      const readMs = this.#nowMs();
+      const readMs = this.#clockMs;
       return { from: sequence, to: finished || rows.length === 0 ? limit : to, blocks, readMs };
     } finally {
       iterator.close();

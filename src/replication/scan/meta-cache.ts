@@ -5,6 +5,7 @@
 import type { BlockView } from '../../store/block.ts';
 import type { Labels } from '../../store/labels.ts';
 import { formatBatchV1Tail } from '../../wire/batch-v1.ts';
+import { LogBlock } from './log-block.ts';
 import { isHeaderToken, isPrintableAscii } from '../../wire/header-text.ts';
 
 /**
@@ -31,6 +32,16 @@ export class MetaCache {
 
   /** Of meta number `metaIndex` of a block; equal content type and labels give the identical object, mostly. */
   of(view: BlockView, metaIndex: number): MetaInfo {
+    if (!(view instanceof LogBlock)) return this.#lookUp(view, metaIndex);
+    let info = view.metaInfos[metaIndex];
+    if (info === undefined) {
+      info = this.#lookUp(view, metaIndex);
+      view.metaInfos[metaIndex] = info;
+    }
+    return info;
+  }
+
+  #lookUp(view: BlockView, metaIndex: number): MetaInfo {
     const key = view.metaBytes(metaIndex).toString('latin1');
     const known = this.#known.get(key);
     if (known !== undefined) return known;

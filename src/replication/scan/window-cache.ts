@@ -1,9 +1,10 @@
 /**
  * Windows that tasks of one thread share: sixteen tasks with equal settings at the same position read, filter and encode
- * once. Bounded in bytes; policy when full: `evict_oldest`.
+ * once. Bounded in bytes.
  */
 import type { Position } from '../../catalog/positions.ts';
 import { MAX_AGE_MS } from './block-cache.ts';
+import { GenerationCache } from './generation-cache.ts';
 import type { Window } from './window.ts';
 
 /**
@@ -16,19 +17,14 @@ const HEAD_WINDOW_MAX_AGE_MS = 5;
 const WINDOW_BYTES = 1024;
 
 export class WindowCache {
-  readonly #maxBytes: number;
-  readonly #windows: Map<string, Window> = new Map();
-  #bytes = 0;
-  hits = 0;
-  misses = 0;
-  evictions = 0;
+  readonly #windows: GenerationCache<string, Window>;
 
   constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
+    this.#windows = new GenerationCache(maxBytes);
   }
 
   get bytes(): number {
-    return this.#bytes;
+    return this.#windows.bytes;
   }
 
   /** @param stopSequence a window that goes beyond it is not found. */
@@ -39,42 +35,18 @@ export class WindowCache {
     stopSequence: number | null,
   ): Window | undefined {
     const window = this.#windows.get(keyOf(signature, from));
-    const isUsable =
-      window !== undefined &&
-      nowMs - window.createdMs <= (window.end === 'limit' ? MAX_AGE_MS : HEAD_WINDOW_MAX_AGE_MS) &&
-      (stopSequence === null || window.to.sequence <= stopSequence);
-    if (!isUsable) {
-      this.misses++;
-      return undefined;
-    }
-    this.hits++;
-    return window;
+    if (window === undefined) return undefined;
+    const maxAgeMs = window.end === 'limit' ? MAX_AGE_MS : HEAD_WINDOW_MAX_AGE_MS;
+    const isFresh = nowMs - window.createdMs <= maxAgeMs;
+    const isWithin = stopSequence === null || window.to.sequence <= stopSequence;
+    return isFresh && isWithin ? window : undefined;
   }
 
   add(signature: string, window: Window): void {
-    const key = keyOf(signature, window.from);
-    this.#remove(key);
-    this.#windows.set(key, window);
-    this.#bytes += sizeOf(window);
-    for (const oldest of this.#windows.keys()) {
-      if (this.#bytes <= this.#maxBytes) break;
-      this.#remove(oldest);
-      this.evictions++;
-    }
-  }
-
-  #remove(key: string): void {
-    const window = this.#windows.get(key);
-    if (window === undefined) return;
-    this.#windows.delete(key);
-    this.#bytes -= sizeOf(window);
+    this.#windows.add(keyOf(signature, window.from), window, window.retainedBytes + WINDOW_BYTES);
   }
 }
 
 function keyOf(signature: string, { sequence, bucketOrdinal }: Position): string {
   return `${sequence}:${bucketOrdinal}:${signature}`;
-}
-
-function sizeOf(window: Window): number {
-  return window.retainedBytes + WINDOW_BYTES;
 }

@@ -41,6 +41,7 @@ export function scanWindow(
 ): ScannedWindow {
   const scan = new WindowScan(from, stopSequence ?? Number.POSITIVE_INFINITY);
   const pagesBefore = log.pagesRead;
+  log.begin();
   while (scan.end === undefined) {
     const step = log.step(scan.sequence, bucketId, log.pagesRead === pagesBefore);
     if (step === 'end') scan.end = 'head';
