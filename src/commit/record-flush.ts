@@ -12,14 +12,21 @@ import {
 import { blockKey, indexKey, metaKey, metaKey64, sequenceOfBlockKey } from '../store/keys.ts';
 import type { WriteBatch } from '../store/rocks.ts';
 import { encodeRun } from '../store/run-index.ts';
-import { parentEntryNames } from '../wire/names.ts';
+import { isMetaEntryName, parentEntryNames } from '../wire/names.ts';
 import type { Plan } from './apply.ts';
 import { apply } from './apply.ts';
+import type { AttachmentWrites } from './attachment-writes.ts';
+import {
+  ATTACHMENT_EXTENT_BYTES,
+  planAttachments,
+  removeSupersededUploads,
+} from './attachment-writes.ts';
 import { BlockArena } from './block-arena.ts';
 import type { CommitStats } from './commit-stats.ts';
 import { observeCommit } from './commit-stats.ts';
 import { encodeEntryRows } from '../catalog/entry-rows.ts';
 import { RunTail, StoredEntryView } from './entry-view.ts';
+import { MutationSession } from './mutations.ts';
 import type { CommitGroup, EntryGroup, StagedRecord } from './staging.ts';
 import type { GroupCommitOptions } from './types.ts';
 import { ChunkedUpload } from './upload.ts';
@@ -29,6 +36,8 @@ interface PlannedEntry {
   readonly group: EntryGroup;
   readonly plan: Plan<StagedRecord>;
   readonly firstBlock: number;
+  /** Only for `$meta` entries. */
+  readonly attachments: AttachmentWrites | undefined;
 }
 
 /** What a successful flush made true. */
@@ -47,6 +56,8 @@ export class RecordFlush {
   readonly #arena: BlockArena = new BlockArena();
   readonly #tails: WeakMap<Entry, RunTail> = new WeakMap();
   #nextSequence = 0;
+  /** What attachments of this flush replace; undefined when there are none. */
+  #replacements: MutationSession | undefined;
 
   constructor(options: GroupCommitOptions, batch: WriteBatch, stats: CommitStats) {
     this.#options = options;
@@ -65,6 +76,7 @@ export class RecordFlush {
    */
   flush(group: CommitGroup, firstSequence: number): RecordOutcome | undefined {
     this.#nextSequence = firstSequence;
+    this.#replacements = undefined;
     const startMs = performance.now();
     let planned: PlannedEntry[];
     try {
@@ -106,13 +118,34 @@ export class RecordFlush {
     for (const entryGroup of group.entries.values()) {
       const { entry } = entryGroup;
       if (refusal(entry) !== null) continue;
-      const view = new StoredEntryView(this.#options.db, entry, this.#tailOf(entry));
-      const { max_block_size: maxBytes, max_block_records: maxRecords } = entry.bucket.settings;
-      const plan = apply(view, entryGroup.records, sequence, { maxBytes, maxRecords });
-      planned.push({ group: entryGroup, plan, firstBlock: sequence });
-      sequence += plan.blocks.length;
+      const next = isMetaEntryName(entry.name)
+        ? this.#planAttachments(entryGroup, sequence)
+        : this.#planEntry(entryGroup, sequence);
+      planned.push(next);
+      sequence += next.plan.blocks.length;
     }
     return planned;
+  }
+
+  #planEntry(group: EntryGroup, firstBlock: number): PlannedEntry {
+    const { entry, records } = group;
+    const view = new StoredEntryView(this.#options.db, entry, this.#tailOf(entry));
+    const { max_block_size: maxBytes, max_block_records: maxRecords } = entry.bucket.settings;
+    const plan = apply(view, records, firstBlock, { maxBytes, maxRecords });
+    return { group, plan, firstBlock, attachments: undefined };
+  }
+
+  #planAttachments(group: EntryGroup, firstBlock: number): PlannedEntry {
+    const { entry } = group;
+    this.#replacements ??= new MutationSession(this.#options.db);
+    const attachments = planAttachments(this.#replacements, entry, group.records);
+    const limits = {
+      maxBytes: ATTACHMENT_EXTENT_BYTES,
+      maxRecords: entry.bucket.settings.max_block_records,
+    };
+    const view = this.#replacements.viewFor(entry);
+    const plan = apply(view, attachments.stored, firstBlock, limits);
+    return { group, plan: { ...plan, refused: attachments.refused }, firstBlock, attachments };
   }
 
   #fill(group: CommitGroup, planned: readonly PlannedEntry[]): void {
@@ -124,8 +157,10 @@ export class RecordFlush {
         else batch.put(column, key, value);
       }
     }
+    // Before the new records: where both change a row, theirs is the true one.
+    this.#replacements?.fill(batch);
     const ordinals = new Map<number, number>();
-    for (const { group: entryGroup, plan, firstBlock } of planned) {
+    for (const { group: entryGroup, plan, firstBlock, attachments } of planned) {
       if (plan.acceptedCount === 0) continue;
       const { entry } = entryGroup;
       const { bucket } = entry;
@@ -148,6 +183,7 @@ export class RecordFlush {
       ordinals.set(bucket.id, ordinal);
       plan.stats.bucketOrdinal = ordinal;
       this.#fillEntryRows(entryGroup, plan);
+      if (attachments !== undefined) removeSupersededUploads(batch, attachments.superseded);
     }
   }
 
@@ -175,6 +211,7 @@ export class RecordFlush {
   /** After the write: memory and ring learn what is true now. */
   #makeVisible(planned: readonly PlannedEntry[]): Set<number> {
     const buckets = new Set<number>();
+    this.#withdrawReplaced();
     for (const { group: entryGroup, plan } of planned) {
       if (plan.acceptedCount === 0) continue;
       const { entry } = entryGroup;
@@ -197,6 +234,16 @@ export class RecordFlush {
       publisher.publish();
     }
     return buckets;
+  }
+
+  /** Before the plans are published, which were made on top of it. */
+  #withdrawReplaced(): void {
+    const replacements = this.#replacements;
+    if (replacements === undefined) return;
+    for (const entry of replacements.publish()) this.forget(entry);
+    for (const sequence of replacements.changedSequences()) {
+      this.#options.publisher.invalidate(sequence);
+    }
   }
 
   /** Blocks that a removal deleted must not be handed out by the ring any more. */
