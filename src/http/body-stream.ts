@@ -11,12 +11,14 @@ export interface LargePart {
   readonly uploadId: number;
   readonly chunkBytes: number;
   readonly lengthBytes: number;
+  /** Both inclusive; absent for the whole content. */
+  readonly slice?: { readonly first: number; readonly last: number };
 }
 
 export type BodyPart = Uint8Array | LargePart;
 
 /**
- * Answers 200 with `lines` and the parts in order. The connection is dropped when a chunk is missing: its length was
+ * Answers with `lines` and the parts in order. The connection is dropped when a chunk is missing: its length was
  * promised already.
  * @param lines header lines joined by CRLF, without `content-length`.
  * @param totalBytes length of all parts together.
@@ -27,18 +29,19 @@ export function streamAnswer(
   lines: string,
   parts: readonly BodyPart[],
   totalBytes: number,
+  status = 200,
 ): void {
   if (!exchange.isOpen) return;
   if (exchange.isHead) {
-    exchange.answerHead(lines, totalBytes);
+    exchange.answerHead(lines, totalBytes, status);
     return;
   }
   const [only] = parts;
   if (totalBytes === 0 || (parts.length === 1 && only instanceof Uint8Array && isSmall(only))) {
-    exchange.answer(200, lines, only instanceof Uint8Array ? only : '');
+    exchange.answer(status, lines, only instanceof Uint8Array ? only : '');
     return;
   }
-  new BodyStream(exchange, records, parts, totalBytes).start(lines);
+  new BodyStream(exchange, records, parts, totalBytes, status).start(lines);
 }
 
 /** What fits the socket in one go needs no stream; the rest the library would copy into its own buffer. */
@@ -51,9 +54,10 @@ class BodyStream implements AbortListener {
   readonly #records: RecordReader;
   readonly #parts: readonly BodyPart[];
   readonly #totalBytes: number;
+  readonly #status: number;
   #partIndex = 0;
-  /** Next chunk of the large part under way. */
-  #chunk = 0;
+  /** Chunks of the large part under way that were read. */
+  #readChunks = 0;
   /** What the socket did not take yet, and the answer's offset of its first byte. */
   #rest: Uint8Array | undefined;
   #restOffset = 0;
@@ -64,11 +68,13 @@ class BodyStream implements AbortListener {
     records: RecordReader,
     parts: readonly BodyPart[],
     totalBytes: number,
+    status: number,
   ) {
     this.#exchange = exchange;
     this.#records = records;
     this.#parts = parts;
     this.#totalBytes = totalBytes;
+    this.#status = status;
   }
 
   start(lines: string): void {
@@ -76,7 +82,7 @@ class BodyStream implements AbortListener {
     this.#exchange.abortListener = this;
     res.onWritable((offset) => this.#continue(offset));
     res.cork(() => {
-      this.#exchange.begin(200, lines);
+      this.#exchange.begin(this.#status, lines);
       this.#pump();
     });
   }
@@ -127,28 +133,32 @@ class BodyStream implements AbortListener {
   }
 
   async #readChunk(part: LargePart): Promise<void> {
-    const chunk = await this.#fetch(part);
+    const { first, last } = part.slice ?? { first: 0, last: part.lengthBytes - 1 };
+    const number = Math.floor(first / part.chunkBytes) + this.#readChunks;
+    const chunk = await this.#fetch(part, number);
     if (this.#isOver) return;
     if (chunk === undefined) {
       this.#isOver = true;
       this.#exchange.drop();
       return;
     }
-    this.#chunk++;
-    if (this.#chunk * part.chunkBytes >= part.lengthBytes) {
+    this.#readChunks++;
+    const startByte = number * part.chunkBytes;
+    if (startByte + chunk.length > last) {
       this.#partIndex++;
-      this.#chunk = 0;
+      this.#readChunks = 0;
     }
+    const wanted = chunk.subarray(Math.max(0, first - startByte), last + 1 - startByte);
     this.#exchange.res.cork(() => {
-      if (this.#offer(chunk)) this.#pump();
+      if (this.#offer(wanted)) this.#pump();
     });
   }
 
   /** @returns undefined when the chunk is gone, cannot be read, or has another length than its place demands. */
-  async #fetch(part: LargePart): Promise<Buffer | undefined> {
-    const expected = Math.min(part.chunkBytes, part.lengthBytes - this.#chunk * part.chunkBytes);
+  async #fetch(part: LargePart, number: number): Promise<Buffer | undefined> {
+    const expected = Math.min(part.chunkBytes, part.lengthBytes - number * part.chunkBytes);
     try {
-      const chunk = await this.#records.readChunk(part.uploadId, this.#chunk);
+      const chunk = await this.#records.readChunk(part.uploadId, number);
       if (chunk?.length === expected) return chunk;
     } catch (error) {
       this.#exchange.context.logger.error({ err: error }, 'A chunk of a record cannot be read');
@@ -163,7 +173,7 @@ class BodyStream implements AbortListener {
     const [isTaken, isComplete] = res.tryEnd(bytes, this.#totalBytes);
     if (isComplete) {
       this.#isOver = true;
-      this.#exchange.finished(200);
+      this.#exchange.finished(this.#status);
       return true;
     }
     if (!isTaken) this.#rest = bytes;

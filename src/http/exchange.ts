@@ -71,6 +71,8 @@ export class Exchange {
   readonly #origin: string;
   readonly #startMs = performance.now();
   #isOpen = true;
+  /** Where the request comes from (http-api §3.2), for tokens bound to addresses; empty when none is. */
+  clientIp = '';
   /** Set by whoever holds resources for this request. */
   abortListener: AbortListener | undefined;
   /** Called once when the request is over, answered or not. */
@@ -190,11 +192,11 @@ export class Exchange {
     this.res.writeHeader(lines.slice(0, colon), lines.slice(colon + 2));
   }
 
-  /** 200 to HEAD: the headers and the length that GET would have. */
-  answerHead(lines: string, lengthBytes: number): void {
-    this.#send(200, () => {
+  /** To HEAD: the headers and the length that GET would have. */
+  answerHead(lines: string, lengthBytes: number, status = 200): void {
+    this.#send(status, () => {
       this.begin(
-        200,
+        status,
         lines === ''
           ? `content-length: ${lengthBytes}`
           : `${lines}\r\ncontent-length: ${lengthBytes}`,

@@ -9,6 +9,7 @@ export const ROUTE_GROUPS = [
   'read',
   'batch_read',
   'query',
+  'link',
   'replication',
   'metrics',
   'other',
