@@ -10,6 +10,7 @@ import {
   PARTITION,
   STORE_FORMAT_VERSION,
 } from '../store/format.ts';
+import { readHead } from '../store/head-row.ts';
 import { chunkKey, metaKey, metaRange, sequenceOfBlockKey } from '../store/keys.ts';
 import type { RocksDatabase } from '../store/rocks.ts';
 import type { Bucket, Entry } from './model.ts';
@@ -50,7 +51,7 @@ export function loadCatalog(db: RocksDatabase): LoadedCatalog {
     },
     buckets: new Map([...buckets.values()].map((bucket) => [bucket.name, bucket])),
     entriesById,
-    nextSequence: Math.max(header.nextSequence, lastNumber(db, BLOCK_SPACE_LOG) + 1),
+    nextSequence: Math.max(header.nextSequence, readHead(db), lastNumber(db, BLOCK_SPACE_LOG) + 1),
     nextUploadId: lastNumber(db, BLOCK_SPACE_CHUNK) + 1,
   };
 }

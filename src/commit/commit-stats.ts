@@ -24,7 +24,6 @@ export interface CommitStats {
   recordsRefused: number;
   commits: number;
   commitFailures: number;
-  lastFailure: string | undefined;
   readonly groupRecords: Distribution;
   readonly commitSeconds: Distribution;
 }
@@ -40,7 +39,6 @@ export function newCommitStats(): CommitStats {
     recordsRefused: 0,
     commits: 0,
     commitFailures: 0,
-    lastFailure: undefined,
     groupRecords: newDistribution(GROUP_RECORD_BOUNDS),
     commitSeconds: newDistribution(COMMIT_SECONDS_BOUNDS),
   };

@@ -5,6 +5,7 @@ import type { BlockRecord } from '../store/block.ts';
 import { blockBytesBound, encodeMeta, encodeUpdateBlock } from '../store/block.ts';
 import { BLOCK_MAX_RECORDS, COLUMN_BLOCKS } from '../store/format.ts';
 import { blockKey } from '../store/keys.ts';
+import { putHead } from '../store/head-row.ts';
 import type { RocksReader, WriteBatch } from '../store/rocks.ts';
 import type { LoggedUpdate } from './mutations.ts';
 import { MutationSession } from './mutations.ts';
@@ -66,6 +67,7 @@ export function flushMutations(
     for (const block of updateBlocks) {
       batch.put(COLUMN_BLOCKS, blockKey(block.sequence), block.bytes);
     }
+    putHead(batch, firstSequence + updateBlocks.length);
     batch.commit(sync);
     const changedSequences = session.changedSequences();
     const changedEntries = session.publish();

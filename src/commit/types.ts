@@ -84,4 +84,6 @@ export interface GroupCommitOptions {
   readonly nextSequence: number;
   readonly nextUploadId: number;
   readonly space: DiskSpace;
+  /** Told of every group that could not be written; its writers are told as well. */
+  readonly onFailure: (error: unknown) => void;
 }

@@ -1,6 +1,6 @@
 /**
  * The ring log: the hot tail of the log in one SharedArrayBuffer. One producer (the main thread), any number of
- * readers. `docs/FORMATS.md` draws it, `test/ring/layout.test.ts` pins it.
+ * readers. `docs/FORMATS.md` draws it, `test/store/format.test.ts` pins it.
  *
  * ```
  * 0        header (three cache lines, see HEADER)

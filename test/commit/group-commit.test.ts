@@ -383,3 +383,57 @@ test('when the disk is full, writers are told 507 and nothing changes, and it go
     await store.close();
   });
 });
+
+describe('head of the log', () => {
+  /** Fills, removes everything in some way, and tells the head before and after a restart. */
+  async function headAround(
+    remove: (store: StoreHarness, entry: Entry) => Promise<void>,
+  ): Promise<[number, number]> {
+    let heads: [number, number] = [0, 0];
+    await withTempDir(async (path) => {
+      let store = await openHarness(path);
+      await store.catalog.createBucket('b', TEST_SETTINGS);
+      for (const ts of [1n, 2n, 3n]) {
+        await store.write(store.catalog.entryForWrite('b', 'e'), ts, Buffer.from('x'));
+      }
+      await remove(store, store.catalog.entry('b', 'e'));
+      const before = store.commits.headSequence;
+      await store.close();
+      store = await openHarness(path);
+      heads = [before, store.commits.headSequence];
+      await store.close();
+    });
+    return heads;
+  }
+
+  test('never goes back at a start after the newest records were removed', async () => {
+    const [before, after] = await headAround((store, entry) =>
+      store.commits.mutate((session) => {
+        session.removeRange(entry, 0n, 10n);
+      }),
+    );
+    expect(after).toBe(before);
+  });
+
+  test('never goes back at a start after the newest entry was removed', async () => {
+    const [before, after] = await headAround(async (store) => {
+      await store.catalog.removeEntry('b', 'e');
+      await expect.poll(() => store.catalog.bucket('b').entries.size).toBe(0);
+    });
+    expect(after).toBe(before);
+  });
+
+  test('never goes back at a start after a quota evicted everything', async () => {
+    const [before, after] = await headAround(async (store) => {
+      await store.catalog.updateBucket('b', {
+        ...TEST_SETTINGS,
+        quota_type: 'FIFO',
+        quota_size: 100,
+      });
+      const target = store.catalog.entryForWrite('b', 'e');
+      expect(await store.write(target, 9n, Buffer.alloc(5000))).toMatchObject({ status: 500 });
+      expect(store.catalog.entry('b', 'e').stats.recordCount).toBe(0);
+    });
+    expect(after).toBe(before);
+  });
+});

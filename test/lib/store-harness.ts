@@ -51,6 +51,7 @@ export async function openHarness(
     nextSequence: loaded.nextSequence,
     nextUploadId: loaded.nextUploadId,
     space,
+    onFailure: () => undefined,
   });
   const remover = new SlicedRemover(db, commits, (_bucket, error) => {
     throw error;

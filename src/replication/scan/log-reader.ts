@@ -44,6 +44,8 @@ export class LogReader {
   #clockMs = 0;
   /** Newest last. */
   readonly #pages: Page[] = [];
+  /** End of the last page that was read above the tail of the ring. */
+  #afterSingle = -1;
   /** Pages read from the store so far. */
   pagesRead = 0;
 
@@ -115,8 +117,11 @@ export class LogReader {
   #readPage(sequence: number): Page {
     this.pagesRead++;
     const head = this.head();
-    // Above the tail only this one block is missing from the ring: it was too large for it.
-    const limit = sequence >= this.#ring.tail() ? sequence + 1 : head;
+    // Above the tail a single block may be missing from the ring, because it was too large for it; when the next one is
+    // missing as well, nobody was reading when they were written, and there are more.
+    const isSingle = sequence >= this.#ring.tail() && sequence !== this.#afterSingle;
+    const limit = isSingle ? sequence + 1 : head;
+    this.#afterSingle = limit;
     const iterator = this.#store.iterate(COLUMN_BLOCKS, {
       gte: blockKey(sequence),
       lt: blockKey(limit),
