@@ -56,6 +56,7 @@ export class Scheduler {
   readonly #idleTimer: NodeJS.Timeout;
   #head: number;
   #isStopping = false;
+  #stopped: Promise<void> | undefined;
 
   constructor(options: SchedulerOptions) {
     const { source, store, logger, nowMs, pool, random } = options;
@@ -151,7 +152,12 @@ export class Scheduler {
    * Starts no further slice, lets running ones come to their end and cuts them off then. Idempotent.
    * @param graceMs for requests in flight.
    */
-  async stop(graceMs: number): Promise<void> {
+  stop(graceMs: number): Promise<void> {
+    this.#stopped ??= this.#stop(graceMs);
+    return this.#stopped;
+  }
+
+  async #stop(graceMs: number): Promise<void> {
     this.#isStopping = true;
     clearInterval(this.#idleTimer);
     const cutOff = setTimeout(() => this.#stopAll(), graceMs);

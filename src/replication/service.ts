@@ -24,6 +24,12 @@ import type {
   TaskStore,
 } from './types.ts';
 
+/**
+ * After a start, so many blocks behind the stored cursor may have been sent by the former process: cursors are stored after
+ * each slice, and a slice does not get further. Beyond it an answer 409 is looked into.
+ */
+const RESEND_SEQUENCES = 65_536;
+
 /** How long an answer waits for exact pending counts. */
 const COUNT_LIMIT_MS = 1_000;
 
@@ -58,9 +64,11 @@ export class TaskService implements ReplicationService {
 
   /** Starts all stored tasks. One whose condition does not compile is loaded paused, with its error shown. */
   start(): void {
-    const { store, scheduler, logger } = this.#options;
+    const { store, source, scheduler, logger } = this.#options;
     for (const { task: stored, cursor } of store.load()) {
       const task = new Task(stored, cursor, Date.now);
+      const { sequence } = cursor.position;
+      task.resendSequence = Math.min(source.headSequence(), sequence + RESEND_SEQUENCES);
       try {
         checkCondition(stored.settings.whenText);
         parseDestinationUrl(stored.settings.dstHost);

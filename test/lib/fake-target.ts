@@ -38,6 +38,8 @@ export class FakeTarget {
   readonly stored: Map<string, StoredRecord[]> = new Map();
   readonly buckets: Set<string> = new Set(['dst']);
   readonly requests: SeenRequest[] = [];
+  /** Times that somebody asked for the size of a record. */
+  headRequests = 0;
   /** Asked once per request that moves records; default: everything works. */
   faultOf: (request: SeenRequest) => Fault = () => ({ kind: 'ok' });
   /** Answer to the bucket check; undefined: the truth. */
@@ -99,6 +101,7 @@ export class FakeTarget {
     if (entry === '') return this.#answerBucket(req, res, bucket);
     const place = `${bucket}/${entry}`;
     if (req.method === 'HEAD') {
+      this.headRequests++;
       const ts = BigInt(searchParams.get('ts') ?? 0);
       const record = this.recordsOf(place).find((known) => known.ts === ts);
       const headers = record && { 'content-length': `${record.payload.length}` };

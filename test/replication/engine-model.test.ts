@@ -138,17 +138,20 @@ class History {
 
 test('whatever happens, every wanted record is stored once and in order', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(step, { maxLength: 25 }), async (steps) => {
-      const fixture = await EngineFixture.open({ sliceMs: 30, noProgressTimeoutMs: 500 });
-      const target = new FakeTarget();
-      await target.start();
-      try {
-        await new History(fixture, target).run(steps);
-      } finally {
-        await fixture.close();
-        await target.stop();
-      }
-    }),
+    fc.asyncProperty(
+      fc.array(step, { minLength: 5, maxLength: 30, size: 'max' }),
+      async (steps) => {
+        const fixture = await EngineFixture.open({ sliceMs: 30, noProgressTimeoutMs: 500 });
+        const target = new FakeTarget();
+        await target.start();
+        try {
+          await new History(fixture, target).run(steps);
+        } finally {
+          await fixture.close();
+          await target.stop();
+        }
+      },
+    ),
     { numRuns: 15, endOnFailure: false },
   );
 }, 60_000);

@@ -269,8 +269,21 @@ describe('a restart', () => {
     await fixture.restart();
     fixture.write('e', [20]);
     await untilStored(11);
+    await until(async () => (await fixture.pending('t')) === 0);
     expect(stored()).toEqual([0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20]);
     expect((await fixture.detail('t')).diagnostics.hourly.errored).toBe(0);
+    expect(target.headRequests).toBe(0);
+  });
+
+  test('goes on with the counters of sampling as they are at the cursor', async () => {
+    await fixture.create('t', target.url, { each_n: 3 });
+    for (let ts = 0; ts < 10; ts++) {
+      fixture.write('e', [ts]);
+      const head = fixture.log.headSequence;
+      await until(() => fixture.store.load()[0]?.cursor.position.sequence === head);
+      if (ts === 4) await fixture.restart();
+    }
+    expect(stored()).toEqual([0, 3, 6, 9]);
   });
 
   test('a stop with a silent target is bounded, and nothing is lost', async () => {

@@ -79,6 +79,7 @@ describe('a request that fails as a whole keeps its records', () => {
     expect(failed.counts.errors).toMatchObject([{ key, count: 10 }]);
     await driver.drain();
     expectDelivered(10);
+    expect(target.headRequests).toBe(0);
     expect(driver.results.flatMap(({ deadLetters }) => deadLetters)).toEqual([]);
   });
 

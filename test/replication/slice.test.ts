@@ -117,6 +117,25 @@ describe('a slice', () => {
     expect(timestampsAt('dst/sensor-2')).toEqual([0, 11, 30, 41]);
   });
 
+  test('keeps counting each_n when the log grows while a request is in flight', async () => {
+    target.delayMs = 20;
+    const runtime = newRuntime(log, { lingerMs: 60, sliceMs: 500 });
+    const driver = new SliceDriver(runtime, settingsFor(target.url, { eachN: 3 }), NAMES);
+    fill(1, 0, 1);
+    log.publish();
+    await driver.slice();
+    const running = driver.slice();
+    for (let ts = 1; ts < 40; ts++) {
+      await new Promise((resolve) => setTimeout(resolve, 3));
+      fill(1, ts, 1);
+      log.publish();
+    }
+    await running;
+    await driver.drain();
+    const expected = Array.from({ length: 40 }, (_, ts) => ts).filter((ts) => ts % 3 === 0);
+    expect(timestampsAt('dst/sensor-1')).toEqual(expected);
+  });
+
   test('evaluates the condition with its state going with the cursor', async () => {
     const whenText = '{"&n":{"$gt":1},"$each_n":2}';
     const driver = new SliceDriver(newRuntime(log), settingsFor(target.url, { whenText }), NAMES);
