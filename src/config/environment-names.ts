@@ -1,5 +1,6 @@
 /** Names in the environment that no row of the table has: unknown, misspelt, or of the contract but not supported. */
 import { OPTION_ROWS } from './options.ts';
+import { isProvisioningName } from './provisioning.ts';
 
 /** Variables of http-api §7 and replication §7 that this version does not act upon, and what follows from that. */
 export interface UnsupportedVariables {
@@ -14,21 +15,6 @@ export interface UnsupportedVariables {
 const OFF = ['0', 'false', 'no', 'off'];
 
 export const UNSUPPORTED_VARIABLES: readonly UnsupportedVariables[] = [
-  {
-    names: 'RS_INIT_API_TOKEN',
-    pattern: /^RS_INIT_API_TOKEN$/,
-    consequence: 'no token is created; set RS_API_TOKEN',
-  },
-  {
-    names: 'RS_TOKEN_<ID>_*',
-    pattern: /^RS_TOKEN_.+_(NAME|VALUE|FULL_ACCESS|READ|WRITE|EXPIRES_AT)$/,
-    consequence: 'tokens are not provisioned',
-  },
-  {
-    names: 'RS_BUCKET_<ID>_*',
-    pattern: /^RS_BUCKET_.+_(NAME|QUOTA_TYPE|QUOTA_SIZE|MAX_BLOCK_SIZE|MAX_BLOCK_RECORDS)$/,
-    consequence: 'buckets are not provisioned',
-  },
   {
     names: 'RS_LIFECYCLE_<ID>_*',
     pattern: /^RS_LIFECYCLE_.+/,
@@ -49,11 +35,6 @@ export const UNSUPPORTED_VARIABLES: readonly UnsupportedVariables[] = [
     names: 'RS_CERT_PATH, RS_CERT_KEY_PATH',
     pattern: /^RS_CERT_(KEY_)?PATH$/,
     consequence: 'the server speaks plain HTTP',
-  },
-  {
-    names: 'RS_PUBLIC_URL',
-    pattern: /^RS_PUBLIC_URL$/,
-    consequence: 'no links are created',
   },
   {
     names: 'RS_PRIMARY_URL, RS_SECONDARY_URL, RS_LOCK_FILE_*',
@@ -149,7 +130,7 @@ export function unusedContractNames(env: NodeJS.ProcessEnv): string[] {
   const unsupported = new Map<UnsupportedVariables, string[]>();
   const unknown: string[] = [];
   for (const name of Object.keys(env).toSorted()) {
-    if (!name.startsWith('RS_') || !isUnknown(name)) continue;
+    if (!name.startsWith('RS_') || !isUnknown(name) || isProvisioningName(name)) continue;
     const value = (env[name] ?? '').trim().toLowerCase();
     const row = UNSUPPORTED_VARIABLES.find(({ pattern }) => pattern.test(name));
     if (row === undefined) unknown.push(name);

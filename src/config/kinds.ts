@@ -27,6 +27,7 @@ export interface KindValues {
   readonly token: string;
   readonly host: string;
   readonly 'base-path': string;
+  readonly 'public-url': string;
   readonly list: readonly string[];
   readonly boolean: boolean;
   readonly integer: number;
@@ -192,6 +193,15 @@ function parseBasePath(text: string): string | undefined {
   return isPlain ? `/${inner}/` : undefined;
 }
 
+/** Normalised to end with `/`. */
+function parsePublicUrl(text: string): string | undefined {
+  if (!URL.canParse(text)) return undefined;
+  const { protocol, username, password, search, hash, href } = new URL(text);
+  const isPlain = username === '' && password === '' && search === '' && hash === '';
+  if (!isPlain || !/^https?:$/.test(protocol)) return undefined;
+  return href.endsWith('/') ? href : `${href}/`;
+}
+
 // oxlint-disable-next-line no-control-regex -- control characters are what is refused
 const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f]/;
 
@@ -209,6 +219,7 @@ const PARSERS: Parsers = {
   token: (text) => (/^[\u0021-\u007e]+$/.test(text) ? text : undefined),
   host: parseHost,
   'base-path': parseBasePath,
+  'public-url': parsePublicUrl,
   list: (text) => (CONTROL_CHARACTERS.test(text) ? undefined : splitList(text)),
   boolean: parseBoolean,
   integer: (text, spec) => withinRange(parseInteger(text), spec, parseInteger),
@@ -243,6 +254,8 @@ export function acceptedText(spec: OptionSpec): string {
       return 'an IP address or a host name';
     case 'base-path':
       return 'path segments of letters, digits and . _ ~ - separated by /';
+    case 'public-url':
+      return 'an http or https URL without query and credentials';
     case 'list':
       return 'a list separated by commas';
     case 'boolean':

@@ -7,10 +7,14 @@ import { acceptedText, notation, parseOption } from './kinds.ts';
 import type { OptionSpec, OptionValue } from './kinds.ts';
 import { OPTION_ROWS } from './options.ts';
 import type { OptionName } from './options.ts';
-import { crossProblems, crossWarnings, DERIVED_DEFAULTS } from './rules.ts';
+import { loadProvisioning } from './provisioning.ts';
+import type { Provisioning } from './provisioning.ts';
+import { crossProblems, crossWarnings, DERIVED_DEFAULTS, provisioningProblems } from './rules.ts';
 
 export interface LoadedConfig {
   readonly config: Config;
+  /** Buckets and tokens to be there after the start. Holds values of tokens: never log it. */
+  readonly provisioning: Provisioning;
   /** For the log, one line each: what is set and has no effect, and what is open to whom. */
   readonly warnings: readonly string[];
 }
@@ -31,13 +35,19 @@ export function loadConfig(
 ): LoadedConfig {
   const given = parseGiven(env);
   const config = withDerived(given.values, system);
+  const { provisioning, warnings } = loadProvisioning(env);
   const problems = [
     ...given.problems,
     ...crossProblems(config, given.badNames),
+    ...provisioningProblems(config, provisioning, given.badNames),
     ...unknownOwnNames(env),
   ];
   if (problems.length > 0) throw configError(problems);
-  return { config, warnings: [...crossWarnings(config), ...unusedContractNames(env)] };
+  return {
+    config,
+    provisioning,
+    warnings: [...crossWarnings(config, provisioning), ...warnings, ...unusedContractNames(env)],
+  };
 }
 
 interface Given {

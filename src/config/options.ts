@@ -11,9 +11,9 @@ export const OPTIONS = {
     env: 'RS_HOST',
     kind: 'host',
     group: 'Server',
-    derived: '127.0.0.1 without RS_API_TOKEN, else 0.0.0.0',
+    derived: '0.0.0.0 when requests need a token, else 127.0.0.1',
     description:
-      'Address to listen on. One that is not loopback needs RS_API_TOKEN or RS_DISABLE_AUTH=true.',
+      'Address to listen on. One that is not loopback needs RS_API_TOKEN, RS_INIT_API_TOKEN or RS_DISABLE_AUTH=true.',
   },
   port: {
     env: 'RS_PORT',
@@ -30,6 +30,13 @@ export const OPTIONS = {
     group: 'Server',
     default: '/',
     description: 'Prefix of all URLs; the API is found below it at api/v1.',
+  },
+  publicUrl: {
+    env: 'RS_PUBLIC_URL',
+    kind: 'public-url',
+    group: 'Server',
+    description:
+      'What created query links begin with, with the base path. Without it that is host, port and base path.',
   },
   corsAllowOrigins: {
     env: 'RS_CORS_ALLOW_ORIGIN',
@@ -68,21 +75,32 @@ export const OPTIONS = {
     kind: 'token',
     group: 'Access',
     secret: true,
-    description: 'Token with full access. Without it requests need none.',
+    description:
+      'Value of the token init-token, which has full access and which clients cannot change. Without it and without RS_INIT_API_TOKEN requests need no token.',
+  },
+  initApiToken: {
+    env: 'RS_INIT_API_TOKEN',
+    kind: 'token',
+    group: 'Access',
+    secret: true,
+    description:
+      'First value of the token init-token, which has full access: stored at the first start, from then on changed by clients only. Excludes RS_API_TOKEN.',
   },
   authDisabled: {
     env: 'RS_DISABLE_AUTH',
     kind: 'boolean',
     group: 'Access',
     default: 'false',
-    description: 'true allows any address without a token. Excludes RS_API_TOKEN.',
+    description:
+      'true allows any address without a token. Excludes RS_API_TOKEN and RS_INIT_API_TOKEN.',
   },
   metricsAuth: {
     env: 'MILLRACE_METRICS_AUTH',
     kind: 'boolean',
     group: 'Access',
-    derived: 'true with RS_API_TOKEN, else false',
-    description: 'Whether GET /metrics needs the token. true needs RS_API_TOKEN.',
+    derived: 'true when requests need a token, else false',
+    description:
+      'Whether GET /metrics needs a token with full access. true needs RS_API_TOKEN or RS_INIT_API_TOKEN.',
   },
   dataPath: {
     env: 'RS_DATA_PATH',

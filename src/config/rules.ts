@@ -3,6 +3,7 @@ import { isIPv4 } from 'node:net';
 import type { Config, DerivedName, GivenValues, SystemFacts } from './config.ts';
 import { OPTIONS } from './options.ts';
 import type { OptionName } from './options.ts';
+import type { Provisioning } from './provisioning.ts';
 
 const MAX_DEFAULT_THREADS = 4;
 
@@ -12,12 +13,17 @@ type DerivedDefaults = {
 
 /** The rules that the table's `derived` texts put in words. */
 export const DERIVED_DEFAULTS: DerivedDefaults = {
-  host: ({ apiToken }) => (apiToken === undefined ? '127.0.0.1' : '0.0.0.0'),
+  host: (values) => (needsTokens(values) ? '0.0.0.0' : '127.0.0.1'),
   instanceName: (_, { hostName }) => (hostName.trim() === '' ? 'unknown' : hostName.trim()),
-  metricsAuth: ({ apiToken }) => apiToken !== undefined,
+  metricsAuth: (values) => needsTokens(values),
   replicationThreads: (_, { cores }) => defaultThreads(cores),
   queryThreads: (_, { cores }) => defaultThreads(cores),
 };
+
+/** Whether requests need a token (http-api §3.1). */
+export function needsTokens(values: Pick<GivenValues, 'apiToken' | 'initApiToken'>): boolean {
+  return values.apiToken !== undefined || values.initApiToken !== undefined;
+}
 
 function defaultThreads(cores: number): number {
   return Math.max(1, Math.min(MAX_DEFAULT_THREADS, Math.floor(cores / 2)));
@@ -41,6 +47,7 @@ interface Rule {
 }
 
 const TOKEN = OPTIONS.apiToken.env;
+const INIT_TOKEN = OPTIONS.initApiToken.env;
 const DISABLE = `${OPTIONS.authDisabled.env}=true`;
 
 const RULES: readonly Rule[] = [
@@ -50,16 +57,25 @@ const RULES: readonly Rule[] = [
     text: () => `${TOKEN} and ${DISABLE} exclude each other; unset one of them`,
   },
   {
-    rows: ['host', 'apiToken', 'authDisabled'],
-    isBroken: ({ host, apiToken, authDisabled }) =>
-      apiToken === undefined && !authDisabled && !isLoopback(host),
+    rows: ['initApiToken', 'authDisabled'],
+    isBroken: ({ initApiToken, authDisabled }) => initApiToken !== undefined && authDisabled,
+    text: () => `${INIT_TOKEN} and ${DISABLE} exclude each other; unset one of them`,
+  },
+  {
+    rows: ['apiToken', 'initApiToken'],
+    isBroken: ({ apiToken, initApiToken }) => apiToken !== undefined && initApiToken !== undefined,
+    text: () => `${TOKEN} and ${INIT_TOKEN} exclude each other; unset one of them`,
+  },
+  {
+    rows: ['host', 'apiToken', 'initApiToken', 'authDisabled'],
+    isBroken: (config) => !needsTokens(config) && !config.authDisabled && !isLoopback(config.host),
     text: ({ host }) =>
       `${OPTIONS.host.env}=${host} is not a loopback address: set ${TOKEN}, or ${DISABLE} to give full access to everyone who reaches it`,
   },
   {
-    rows: ['metricsAuth', 'apiToken'],
-    isBroken: ({ metricsAuth, apiToken }) => metricsAuth && apiToken === undefined,
-    text: () => `${OPTIONS.metricsAuth.env}=true needs ${TOKEN}`,
+    rows: ['metricsAuth', 'apiToken', 'initApiToken'],
+    isBroken: (config) => config.metricsAuth && !needsTokens(config),
+    text: () => `${OPTIONS.metricsAuth.env}=true needs ${TOKEN} or ${INIT_TOKEN}`,
   },
 ];
 
@@ -70,16 +86,33 @@ export function crossProblems(config: Config, badNames: ReadonlySet<OptionName>)
     .map((rule) => rule.text(config));
 }
 
+/**
+ * Problems between variables of the table and tokens of the environment: those would let in nobody, and whoever set
+ * them does not expect a server that lets in everyone.
+ */
+export function provisioningProblems(
+  config: Config,
+  { tokens }: Provisioning,
+  badNames: ReadonlySet<OptionName>,
+): string[] {
+  if (tokens.length === 0 || config.authDisabled || needsTokens(config)) return [];
+  if (badNames.has('apiToken') || badNames.has('initApiToken')) return [];
+  return [`RS_TOKEN_* need ${TOKEN} or ${INIT_TOKEN}: without them requests need no token at all`];
+}
+
 /** What an operator should know about a configuration that is allowed. */
-export function crossWarnings(config: Config): string[] {
-  const { host, apiToken, replicationVerifySsl } = config;
+export function crossWarnings(config: Config, { tokens }: Provisioning): string[] {
+  const { host, replicationVerifySsl } = config;
   const warnings: string[] = [];
-  if (apiToken === undefined) {
+  if (!needsTokens(config)) {
     warnings.push(
       isLoopback(host)
         ? `${TOKEN} is not set: listening on ${host} only, and every request there has full access`
         : `${DISABLE}: everyone who reaches ${host} has full access`,
     );
+  }
+  if (config.authDisabled && tokens.length > 0) {
+    warnings.push(`${DISABLE}: tokens of RS_TOKEN_* are not provisioned`);
   }
   if (!replicationVerifySsl) {
     warnings.push(

@@ -33,11 +33,13 @@ describe('defaults', () => {
       host: '127.0.0.1',
       port: 8383,
       apiBasePath: '/',
+      publicUrl: undefined,
       corsAllowOrigins: [],
       instanceName: 'edge-1',
       instanceRole: 'STANDALONE',
       stopTimeoutMs: 10_000,
       apiToken: undefined,
+      initApiToken: undefined,
       authDisabled: false,
       metricsAuth: false,
       dataPath: './data',
@@ -144,6 +146,18 @@ describe('access', () => {
     expect(config({ RS_API_TOKEN: 'secret', RS_DISABLE_AUTH: 'false' }).apiToken).toBe('secret');
   });
 
+  test.each(['RS_API_TOKEN', 'RS_DISABLE_AUTH'])(
+    'RS_INIT_API_TOKEN stands for a token as well, and excludes %s',
+    (other) => {
+      const init = { RS_INIT_API_TOKEN: 'secret' };
+      expect(config(init)).toMatchObject({ host: '0.0.0.0', metricsAuth: true });
+      expect(warnings(init)).toStrictEqual([]);
+      const value = other === 'RS_API_TOKEN' ? 'other' : 'true';
+      const [problem] = problems({ ...init, [other]: value });
+      expect(problem).toMatch(/^RS_.* exclude each other; unset one of them$/);
+    },
+  );
+
   test('an empty token is an error and not a server without a token', () => {
     expect(problems({ RS_API_TOKEN: ' ' })).toStrictEqual([
       'RS_API_TOKEN is empty; set visible ASCII characters without spaces, or unset it',
@@ -153,7 +167,7 @@ describe('access', () => {
   test('metrics can be opened, and cannot need a token that does not exist', () => {
     expect(config({ RS_API_TOKEN: 's', MILLRACE_METRICS_AUTH: 'false' }).metricsAuth).toBe(false);
     expect(problems({ MILLRACE_METRICS_AUTH: 'true' })).toStrictEqual([
-      'MILLRACE_METRICS_AUTH=true needs RS_API_TOKEN',
+      'MILLRACE_METRICS_AUTH=true needs RS_API_TOKEN or RS_INIT_API_TOKEN',
     ]);
   });
 
@@ -222,18 +236,16 @@ describe('variables without effect', () => {
   test('are named in groups with what follows, and their values are not shown', () => {
     const text = warnings({
       ...base,
-      RS_TOKEN_1_NAME: 'writer',
-      RS_TOKEN_1_VALUE: 'hunter2',
+      RS_LIFECYCLE_1_NAME: 'writer',
+      RS_LIFECYCLE_1_WHEN: 'hunter2',
       RS_CERT_PATH: '/etc/cert.pem',
       RS_REPLICATION_A_SRC_BUCKET: 'data',
       RS_REPLICATION_A_INCLUDE_anomaly: '1',
-      RS_INIT_API_TOKEN: 'hunter2',
     });
     expect(text).toStrictEqual([
       'RS_CERT_PATH: not supported, the server speaks plain HTTP',
-      'RS_INIT_API_TOKEN: not supported, no token is created; set RS_API_TOKEN',
+      'RS_LIFECYCLE_1_NAME, RS_LIFECYCLE_1_WHEN: not supported, lifecycles are not provisioned',
       'RS_REPLICATION_A_INCLUDE_anomaly, RS_REPLICATION_A_SRC_BUCKET: not supported, replication tasks are not provisioned',
-      'RS_TOKEN_1_NAME, RS_TOKEN_1_VALUE: not supported, tokens are not provisioned',
     ]);
   });
 

@@ -1,0 +1,205 @@
+/**
+ * Buckets and tokens that the environment asks for (http-api §7). What cannot be understood is left out or falls back
+ * to its default with a warning, as the contract has it: these variables come in any number, and one of them must not
+ * keep a server from starting.
+ */
+import { checkBucketName } from '../wire/names.ts';
+import { parseRfc3339 } from '../wire/rfc3339.ts';
+import type { Instant } from '../wire/rfc3339.ts';
+import { acceptedText, parseOption } from './kinds.ts';
+import type { KindValues, OptionSpec } from './kinds.ts';
+
+/** Settings that are undefined keep their value, or begin with the default. */
+export interface ProvisionedBucket {
+  readonly name: string;
+  readonly quotaType: 'NONE' | 'FIFO' | 'HARD' | undefined;
+  readonly quotaSizeBytes: number | undefined;
+  readonly maxBlockSizeBytes: number | undefined;
+  readonly maxBlockRecords: number | undefined;
+}
+
+export interface ProvisionedToken {
+  readonly name: string;
+  readonly value: string;
+  readonly hasFullAccess: boolean;
+  readonly read: readonly string[];
+  readonly write: readonly string[];
+  readonly expiresAt: Instant | undefined;
+}
+
+export interface Provisioning {
+  /** Each name once. */
+  readonly buckets: readonly ProvisionedBucket[];
+  /** Each name once. */
+  readonly tokens: readonly ProvisionedToken[];
+}
+
+export const NO_PROVISIONING: Provisioning = { buckets: [], tokens: [] };
+
+export interface LoadedProvisioning {
+  readonly provisioning: Provisioning;
+  /** One line each; values of tokens are never in them. */
+  readonly warnings: readonly string[];
+}
+
+const QUOTA_TYPES = ['NONE', 'FIFO', 'HARD'] as const;
+
+const BUCKET_FIELDS = [
+  'NAME',
+  'QUOTA_TYPE',
+  'QUOTA_SIZE',
+  'MAX_BLOCK_SIZE',
+  'MAX_BLOCK_RECORDS',
+] as const;
+const TOKEN_FIELDS = ['NAME', 'VALUE', 'FULL_ACCESS', 'READ', 'WRITE', 'EXPIRES_AT'] as const;
+
+const BUCKET_PATTERN = new RegExp(`^RS_BUCKET_(.+)_(${BUCKET_FIELDS.join('|')})$`);
+const TOKEN_PATTERN = new RegExp(`^RS_TOKEN_(.+)_(${TOKEN_FIELDS.join('|')})$`);
+
+/** True for the name of a variable that this module reads. */
+export function isProvisioningName(name: string): boolean {
+  return BUCKET_PATTERN.test(name) || TOKEN_PATTERN.test(name);
+}
+
+export function loadProvisioning(env: NodeJS.ProcessEnv): LoadedProvisioning {
+  const warnings: string[] = [];
+  const buckets = [...groups(env, BUCKET_PATTERN, 'RS_BUCKET_', warnings)]
+    .map((group) => toBucket(group))
+    .filter((bucket) => bucket !== undefined);
+  const tokens = [...groups(env, TOKEN_PATTERN, 'RS_TOKEN_', warnings)]
+    .map((group) => toToken(group))
+    .filter((token) => token !== undefined);
+  return {
+    provisioning: {
+      buckets: onePerName(buckets, 'bucket', warnings),
+      tokens: onePerName(tokens, 'token', warnings),
+    },
+    warnings,
+  };
+}
+
+/** The variables of one `<ID>`. */
+class Group {
+  /** With the `_` behind the id. */
+  readonly prefix: string;
+  readonly #values: ReadonlyMap<string, string>;
+  readonly #warnings: string[];
+
+  constructor(prefix: string, values: ReadonlyMap<string, string>, warnings: string[]) {
+    this.prefix = prefix;
+    this.#values = values;
+    this.#warnings = warnings;
+  }
+
+  text(field: string): string | undefined {
+    return this.#values.get(field);
+  }
+
+  /** Undefined, with a warning, for what is not accepted. */
+  value<K extends 'size' | 'integer' | 'boolean' | 'list' | 'token'>(
+    field: string,
+    kind: K,
+  ): KindValues[K] | undefined {
+    const text = this.text(field);
+    if (text === undefined) return undefined;
+    const spec: OptionSpec = { env: this.prefix + field, kind, group: '', description: '' };
+    // The parser of a kind gives the type of that kind.
+    const value = parseOption(spec, text) as KindValues[K] | undefined;
+    if (value === undefined) this.ignore(field, `accepted: ${acceptedText(spec)}`);
+    return value;
+  }
+
+  ignore(field: string, reason: string): void {
+    this.#warnings.push(`${this.prefix}${field} is ignored; ${reason}`);
+  }
+
+  drop(what: string, reason: string): undefined {
+    this.#warnings.push(`${this.prefix}*: no ${what} is provisioned; ${reason}`);
+    return undefined;
+  }
+}
+
+/** In the order of ids; empty values are not set. */
+function* groups(
+  env: NodeJS.ProcessEnv,
+  pattern: RegExp,
+  prefix: string,
+  warnings: string[],
+): Iterable<Group> {
+  const byId = new Map<string, Map<string, string>>();
+  for (const name of Object.keys(env).toSorted()) {
+    const [, id, field] = pattern.exec(name) ?? [];
+    const text = env[name]?.trim() ?? '';
+    if (id === undefined || field === undefined || text === '') continue;
+    const values = byId.get(id) ?? new Map<string, string>();
+    values.set(field, text);
+    byId.set(id, values);
+  }
+  for (const [id, values] of byId) yield new Group(`${prefix}${id}_`, values, warnings);
+}
+
+function toBucket(group: Group): ProvisionedBucket | undefined {
+  const name = group.text('NAME');
+  if (name === undefined) return group.drop('bucket', `${group.prefix}NAME is not set`);
+  if (!isBucketName(name)) {
+    return group.drop('bucket', 'its name may have letters, digits, - and _ only');
+  }
+  const typeText = group.text('QUOTA_TYPE')?.toUpperCase();
+  const quotaType = QUOTA_TYPES.find((type) => type === typeText);
+  if (typeText !== undefined && quotaType === undefined) {
+    group.ignore('QUOTA_TYPE', `accepted: one of ${QUOTA_TYPES.join(', ')}`);
+  }
+  return {
+    name,
+    quotaType,
+    quotaSizeBytes: group.value('QUOTA_SIZE', 'size'),
+    maxBlockSizeBytes: group.value('MAX_BLOCK_SIZE', 'size'),
+    maxBlockRecords: group.value('MAX_BLOCK_RECORDS', 'integer'),
+  };
+}
+
+function isBucketName(name: string): boolean {
+  try {
+    checkBucketName(name);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function toToken(group: Group): ProvisionedToken | undefined {
+  const name = group.text('NAME');
+  if (name === undefined) return group.drop('token', `${group.prefix}NAME is not set`);
+  if (group.text('VALUE') === undefined) {
+    return group.drop('token', `${group.prefix}VALUE is not set`);
+  }
+  const value = group.value('VALUE', 'token');
+  if (value === undefined) return group.drop('token', 'its value cannot be sent in a header');
+  const expiresText = group.text('EXPIRES_AT');
+  const expiresAt = expiresText === undefined ? undefined : parseRfc3339(expiresText);
+  if (expiresText !== undefined && expiresAt === undefined) {
+    group.ignore('EXPIRES_AT', 'accepted: a date as in 2026-08-21T15:14:17Z');
+  }
+  return {
+    name,
+    value,
+    hasFullAccess: group.value('FULL_ACCESS', 'boolean') ?? false,
+    read: group.value('READ', 'list') ?? [],
+    write: group.value('WRITE', 'list') ?? [],
+    expiresAt,
+  };
+}
+
+/** The last one counts. */
+function onePerName<T extends { readonly name: string }>(
+  items: readonly T[],
+  what: string,
+  warnings: string[],
+): T[] {
+  const byName = new Map<string, T>();
+  for (const item of items) {
+    if (byName.has(item.name)) warnings.push(`${what} '${item.name}' is provisioned twice`);
+    byName.set(item.name, item);
+  }
+  return [...byName.values()];
+}
