@@ -2,6 +2,7 @@
 import { Instance } from './app/instance.ts';
 import { describeConfig } from './config/help.ts';
 import { loadConfig, redactConfig } from './config/load-config.ts';
+import { needsTokens } from './config/rules.ts';
 import { MILLRACE_VERSION } from './config/version.ts';
 import { MillraceError } from './errors/errors.ts';
 import type { Logger } from './logging/logger.ts';
@@ -31,20 +32,19 @@ async function main(args: readonly string[]): Promise<void> {
 }
 
 async function serve(): Promise<void> {
-  const { config, warnings } = loadConfig(process.env);
+  const { config, provisioning, warnings } = loadConfig(process.env);
   const logger = createLogger(config);
   for (const warning of warnings) logger.warn(warning);
   logger.debug({ config: redactConfig(config) }, 'configuration');
   let instance: Instance;
   try {
-    instance = new Instance(config, logger);
+    instance = new Instance(config, logger, provisioning);
     stopOnSignal(instance, logger, config.stopTimeoutMs);
     const port = await instance.start();
     const { host, apiBasePath, dataPath, durability } = config;
-    const isOpen = config.apiToken === undefined;
     logger.info(
       { url: `http://${host}:${port}${apiBasePath}api/v1`, dataPath, durability },
-      isOpen ? 'ready, without authentication' : 'ready',
+      needsTokens(config) ? 'ready' : 'ready, without authentication',
     );
   } catch (error) {
     logger.error(describeFailure(error), 'the server could not start');

@@ -2,19 +2,24 @@
  * One running instance: its parts in the order in which they start, and in reverse when it stops. Main thread only.
  */
 import { mkdir } from 'node:fs/promises';
+import { openTokens } from '../auth/open-tokens.ts';
+import type { Tokens } from '../auth/open-tokens.ts';
 import { SlicedRemover } from '../catalog/removal.ts';
 import { Catalog } from '../catalog/catalog.ts';
 import { loadCatalog } from '../catalog/load.ts';
 import { GroupCommit } from '../commit/group-commit.ts';
 import type { Config } from '../config/config.ts';
+import { NO_PROVISIONING } from '../config/provisioning.ts';
+import type { Provisioning } from '../config/provisioning.ts';
 import { BugError } from '../errors/errors.ts';
-import { createOpenAuthenticator, createTokenAuthenticator } from '../http/auth.ts';
+import { defaultBucketSettings } from '../http/bucket-settings.ts';
 import type { FrontDeps } from '../http/deps.ts';
 import { extensionRefusal } from '../http/query-extensions.ts';
 import { FrontServer } from '../http/server.ts';
 import { RecordFinder } from '../links/find-record.ts';
 import { LinkService } from '../links/link-service.ts';
 import type { Logger } from '../logging/logger.ts';
+import { rateLimited } from '../logging/rate-limit.ts';
 import { createMetricsPage } from '../metrics/metrics.ts';
 import { QueryPool } from '../query/pool.ts';
 import { QueryService } from '../query/query-service.ts';
@@ -23,9 +28,13 @@ import { RingWriter } from '../ring/writer.ts';
 import type { RocksDatabase } from '../store/rocks.ts';
 import { openRocks } from '../store/rocks.ts';
 import { FreeSpace } from './free-space.ts';
+import { provisionBuckets, tokenEnvironment } from './provisioning.ts';
 import { startReplication } from './replication.ts';
 import type { RunningReplication } from './replication.ts';
 import { QUERY_WORKER_URL } from './worker-urls.ts';
+
+/** A full disk refuses thousands of groups a second; one line tells of them. */
+const COMMIT_LOG_MS = 5_000;
 
 /** Queries open at the same time; the oldest expired ones go first, then new ones get 503. */
 const MAX_QUERIES = 10_000;
@@ -44,6 +53,7 @@ interface OpenParts {
   readonly commits: GroupCommit;
   readonly remover: SlicedRemover;
   readonly freeSpace: FreeSpace;
+  readonly tokens: Tokens;
   readonly queryPool: QueryPool;
   readonly queries: QueryService;
   readonly records: StoredRecordReader;
@@ -54,6 +64,7 @@ interface OpenParts {
 
 export class Instance {
   readonly #config: Config;
+  readonly #provisioning: Provisioning;
   readonly #logger: Logger;
   readonly #front: FrontServer;
   #parts: OpenParts | undefined;
@@ -61,8 +72,9 @@ export class Instance {
   #stopping: Promise<void> | undefined;
 
   /** @throws NativeModuleError when a native module does not load. */
-  constructor(config: Config, logger: Logger) {
+  constructor(config: Config, logger: Logger, provisioning: Provisioning = NO_PROVISIONING) {
     this.#config = config;
+    this.#provisioning = provisioning;
     this.#logger = logger;
     this.#front = new FrontServer(this.#frontDeps());
   }
@@ -106,6 +118,12 @@ export class Instance {
       nextSequence: loaded.nextSequence,
       nextUploadId: loaded.nextUploadId,
       space: freeSpace,
+      onFailure: (err) => {
+        rateLimited(this.#logger, 'commit', COMMIT_LOG_MS).error(
+          { err },
+          'records could not be stored',
+        );
+      },
     });
     const remover = new SlicedRemover(db, commits, (bucket, err) => {
       this.#logger.error({ err, bucket: bucket.name }, 'removing a bucket is interrupted');
@@ -113,6 +131,8 @@ export class Instance {
     const catalog = new Catalog(loaded, commits, remover);
     commits.setAttach((entry) => catalog.attach(entry));
     catalog.resumeRemovals();
+    await this.#provisionBuckets(catalog);
+    const tokens = await this.#openTokens(db, commits);
     const queryPool = this.#newQueryPool(db);
     const queries = this.#newQueries(queryPool);
     commits.addListener(queries);
@@ -122,13 +142,14 @@ export class Instance {
     );
     commits.addListener(replication);
     const records = new StoredRecordReader(db);
-    const links = this.#newLinks(queryPool, queries, records);
+    const links = this.#newLinks(queryPool, queries, records, tokens);
     return {
       db,
       catalog,
       commits,
       remover,
       freeSpace,
+      tokens,
       queryPool,
       queries,
       records,
@@ -138,11 +159,32 @@ export class Instance {
     };
   }
 
-  #newLinks(executor: QueryPool, queries: QueryService, records: StoredRecordReader): LinkService {
+  #newLinks(
+    executor: QueryPool,
+    queries: QueryService,
+    records: StoredRecordReader,
+    tokens: Tokens,
+  ): LinkService {
     const reserveId = (): number => queries.reserveId();
     const finder = new RecordFinder({ executor, reserveId, extensionRefusal });
-    const tokens = linkTokensOf(this.#config.apiToken);
     return new LinkService({ tokens, finder, records, nowMs: () => performance.now() });
+  }
+
+  #provisionBuckets(catalog: Catalog): Promise<void> {
+    const { buckets } = this.#provisioning;
+    const defaults = defaultBucketSettings(this.#config);
+    return provisionBuckets(catalog, buckets, defaults, this.#logger);
+  }
+
+  #openTokens(db: RocksDatabase, commits: GroupCommit): Promise<Tokens> {
+    return openTokens({
+      db,
+      commits,
+      // No audit records are written, so no token has a last access.
+      times: { nowMs: () => Date.now(), lastAccessMs: () => undefined },
+      environment: tokenEnvironment(this.#config, this.#provisioning),
+      warn: (message, err) => this.#logger.warn(err === undefined ? {} : { err }, message),
+    });
   }
 
   #newQueryPool(db: RocksDatabase): QueryPool {
@@ -204,12 +246,14 @@ export class Instance {
     return {
       config,
       logger: this.#logger.child('http'),
-      auth:
-        config.apiToken === undefined
-          ? createOpenAuthenticator()
-          : createTokenAuthenticator(config.apiToken),
       metrics: createMetricsPage(() => ({ ...parts(), front: this.#front })),
       isReady: () => this.#isReady,
+      get auth() {
+        return parts().tokens;
+      },
+      get tokens() {
+        return parts().tokens;
+      },
       get catalog() {
         return parts().catalog;
       },

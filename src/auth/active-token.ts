@@ -4,9 +4,9 @@ import { instantOf } from '../wire/rfc3339.ts';
 import { IpSet } from './ip-address.ts';
 import { BucketMatcher } from './permissions.ts';
 import type { Token } from './token.ts';
-import type { Identity, TokenTimes } from './types.ts';
+import type { Identity, LinkToken, TokenTimes } from './types.ts';
 
-export class ActiveToken implements Identity {
+export class ActiveToken implements Identity, LinkToken {
   readonly token: Token;
   readonly tokenName: string;
   readonly hasFullAccess: boolean;
@@ -38,6 +38,10 @@ export class ActiveToken implements Identity {
 
   get isBoundToAddresses(): boolean {
     return this.#addresses !== undefined;
+  }
+
+  get linkSecret(): Uint8Array {
+    return this.token.secret.digest;
   }
 
   /** @param clientIp canonical, empty when unknown. @throws ApiError 401 in the order of http-api §3.2. */

@@ -6,7 +6,10 @@ import type { TokenEnvironment } from './start-tokens.ts';
 import { tokenRow } from './token.ts';
 import { TokenService } from './token-service.ts';
 import type { RowCommitter } from './token-service.ts';
-import type { Authenticator, TokenAdmin, TokenTimes } from './types.ts';
+import type { TokenTimes } from './types.ts';
+
+/** With authentication, or without. */
+export type Tokens = TokenService | OpenAccess;
 
 export interface OpenTokensOptions {
   readonly db: RocksReader;
@@ -22,7 +25,7 @@ export interface OpenTokensOptions {
  * must be able to start and hand out what it holds.
  * @throws StoreFormatError when a stored token cannot be read.
  */
-export async function openTokens(options: OpenTokensOptions): Promise<Authenticator & TokenAdmin> {
+export async function openTokens(options: OpenTokensOptions): Promise<Tokens> {
   const { db, commits, times, environment, warn } = options;
   const stored = loadTokens(db);
   if (environment === undefined) return new OpenAccess(new TokenService(stored, commits, times));

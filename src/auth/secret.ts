@@ -8,7 +8,9 @@
  */
 import { createHash, createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 
-const SALT_BYTES = 16;
+export const SALT_BYTES = 16;
+/** SHA-256. */
+export const DIGEST_BYTES = 32;
 /** http-api §3.4: 32 hexadecimal digits. */
 const RANDOM_BYTES = 16;
 const SUFFIX_LENGTH = '-'.length + 2 * RANDOM_BYTES;

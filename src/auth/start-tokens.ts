@@ -7,7 +7,7 @@ import type { Instant } from '../wire/rfc3339.ts';
 import { instantOf } from '../wire/rfc3339.ts';
 import { checkPermissions } from './permissions.ts';
 import type { Permissions } from './permissions.ts';
-import { hashSecret } from './secret.ts';
+import { fingerprint, hashSecret, matchesSecret } from './secret.ts';
 import { decodeToken } from './token.ts';
 import type { Token } from './token.ts';
 
@@ -80,7 +80,7 @@ export function startTokens(
   if (initToken !== undefined) put(initToken);
   for (const wanted of environment.provisioned) {
     const refusal = provisioningRefusal(wanted);
-    if (refusal === undefined) put(chosenToken(wanted, true, nowMs));
+    if (refusal === undefined) put(chosenToken(wanted, tokens.get(wanted.name), true, nowMs));
     else warnings.push(`token '${wanted.name}' is not provisioned: ${refusal}`);
   }
   for (const token of stored) {
@@ -97,10 +97,12 @@ function wantedInitToken(
   nowMs: number,
 ): Token | undefined {
   const common = { name: INIT_TOKEN_NAME, permissions: FULL_ACCESS, expiresAt: undefined };
-  if (apiToken !== undefined) return chosenToken({ ...common, value: apiToken }, true, nowMs);
+  if (apiToken !== undefined) {
+    return chosenToken({ ...common, value: apiToken }, stored, true, nowMs);
+  }
   if (initApiToken === undefined) return undefined;
   if (stored !== undefined && !stored.isProvisioned) return undefined;
-  return chosenToken({ ...common, value: initApiToken }, false, nowMs);
+  return chosenToken({ ...common, value: initApiToken }, stored, false, nowMs);
 }
 
 function provisioningRefusal({ name, permissions }: TokenOfEnvironment): string | undefined {
@@ -114,10 +116,17 @@ function provisioningRefusal({ name, permissions }: TokenOfEnvironment): string 
   }
 }
 
-function chosenToken(wanted: TokenOfEnvironment, isProvisioned: boolean, nowMs: number): Token {
+/** The same value keeps its salt, so that query links made with the token outlive the restart. */
+function chosenToken(
+  wanted: TokenOfEnvironment,
+  stored: Token | undefined,
+  isProvisioned: boolean,
+  nowMs: number,
+): Token {
+  const isSame = stored !== undefined && matchesSecret(fingerprint(wanted.value), stored.secret);
   return {
     name: wanted.name,
-    secret: hashSecret(wanted.value),
+    secret: isSame ? stored.secret : hashSecret(wanted.value),
     isGenerated: false,
     createdAt: instantOf(nowMs),
     permissions: wanted.permissions,

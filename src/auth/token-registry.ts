@@ -1,5 +1,6 @@
 /** All tokens in memory, and the way from a header to one of them. */
 import { ApiError } from '../errors/errors.ts';
+import { isPrintableAscii } from '../wire/header-text.ts';
 import { ActiveToken } from './active-token.ts';
 import { fingerprint, matchesSecret, nameInValue } from './secret.ts';
 import type { Token } from './token.ts';
@@ -68,7 +69,7 @@ export class TokenRegistry implements Authenticator {
     if (!authorization.startsWith(PREFIX)) {
       throw new ApiError(401, 'No bearer token in request header');
     }
-    const value = authorization.slice(PREFIX.length);
+    const value = utf8Text(authorization.slice(PREFIX.length));
     const named = this.#tokens.get(nameInValue(value) ?? '');
     const candidates = named?.token.isGenerated === true ? [named, ...this.#chosen] : this.#chosen;
     const given = fingerprint(value);
@@ -77,4 +78,9 @@ export class TokenRegistry implements Authenticator {
     this.#known.set(authorization, found);
     return found;
   }
+}
+
+/** Header values come with one character per byte; a value that begins with a name may have any letters. */
+function utf8Text(bytes: string): string {
+  return isPrintableAscii(bytes) ? bytes : Buffer.from(bytes, 'latin1').toString('utf8');
 }

@@ -13,6 +13,8 @@ import type {
   BucketCommit,
   Identity,
   IssuedToken,
+  LinkToken,
+  LinkTokens,
   TokenAdmin,
   TokenDraft,
   TokenTimes,
@@ -24,7 +26,7 @@ export interface RowCommitter {
   commitRows(rows: readonly RowChange[]): Promise<void>;
 }
 
-export class TokenService implements Authenticator, TokenAdmin {
+export class TokenService implements Authenticator, TokenAdmin, LinkTokens {
   readonly #registry: TokenRegistry;
   readonly #commits: RowCommitter;
   readonly #times: TokenTimes;
@@ -43,6 +45,10 @@ export class TokenService implements Authenticator, TokenAdmin {
 
   check(authorization: string, clientIp: string): Identity {
     return this.#registry.check(authorization, clientIp);
+  }
+
+  linkToken(name: string): LinkToken | undefined {
+    return this.#registry.get(name);
   }
 
   list(): string {

@@ -8,6 +8,7 @@ import type { JsonObject, JsonValue } from '../wire/json.ts';
 import { parseRfc3339 } from '../wire/rfc3339.ts';
 import type { Instant } from '../wire/rfc3339.ts';
 import type { Permissions } from './permissions.ts';
+import { DIGEST_BYTES, SALT_BYTES } from './secret.ts';
 import type { HashedSecret } from './secret.ts';
 
 /** Immutable: a change makes another one. */
@@ -55,7 +56,7 @@ export function decodeToken(key: Buffer, value: Buffer): Token {
   const expiresAt = row.optionalText('expiresAt');
   return {
     name,
-    secret: { salt: row.bytes('salt'), digest: row.bytes('digest') },
+    secret: { salt: row.bytes('salt', SALT_BYTES), digest: row.bytes('digest', DIGEST_BYTES) },
     isGenerated: row.flag('isGenerated'),
     createdAt: row.instant('createdAt', row.text('createdAt')),
     permissions: {
@@ -122,9 +123,9 @@ class RowReader {
     });
   }
 
-  bytes(member: string): Buffer {
+  bytes(member: string, length: number): Buffer {
     const text = this.text(member);
-    if (!/^([0-9a-f]{2})+$/.test(text)) throw this.#unreadable(member);
+    if (text.length !== 2 * length || !/^[0-9a-f]+$/.test(text)) throw this.#unreadable(member);
     return Buffer.from(text, 'hex');
   }
 

@@ -18,11 +18,24 @@ export interface Authenticator {
   readonly needsClientIp: boolean;
   /**
    * The common case, a value seen before, is one look into a map.
-   * @param authorization value of the header, empty when absent.
+   * @param authorization value of the header with one character per byte, empty when absent.
    * @param clientIp by http-api §3.2; empty when it is unknown, or was not needed.
    * @throws ApiError 401.
    */
   check(authorization: string, clientIp: string): Identity;
+}
+
+/** A token as query links need it (http-api-extras §1). */
+export interface LinkToken extends Pick<Identity, 'tokenName' | 'canRead'> {
+  /** What keys of links are derived from: another one with every new value. */
+  readonly linkSecret: Uint8Array;
+  /** Its own `expires_at` has passed. */
+  isPastDate(): boolean;
+}
+
+export interface LinkTokens {
+  /** The token of that name, undefined when there is none (any more); without authentication one for all names. */
+  linkToken(tokenName: string): LinkToken | undefined;
 }
 
 /** What a client asks a new token to be; the form is checked, the content is not. */

@@ -1,12 +1,12 @@
 /** Buckets and entries in memory, made durable through the commit path. Main thread only. */
 import { ApiError } from '../errors/errors.ts';
-import type { MillraceError } from '../errors/errors.ts';
 import { COLUMN_META, META } from '../store/format.ts';
 import { metaKey } from '../store/keys.ts';
-import type { ColumnName } from '../store/rocks.ts';
+import type { RowChange } from '../store/row-change.ts';
 import { checkBucketName, checkEntryName, parentEntryNames } from '../wire/names.ts';
 import type { LoadedCatalog } from './load.ts';
 import type { Bucket, BucketSettings, Entry } from './model.ts';
+import { entryDeleting, entryMissing } from './entry-errors.ts';
 import { encodeEntryRows, nameRow, statsRow } from './entry-rows.ts';
 import type { StoreHeader } from './rows.ts';
 import { emptyStats, encodeJson } from './rows.ts';
@@ -14,14 +14,8 @@ import type { CatalogPort } from './types.ts';
 
 /** The part of the commit path the catalogue needs. */
 export interface RowCommitter {
-  /** Resolves after the commit that contains all rows; null removes a row. */
-  commitRows(
-    rows: readonly {
-      readonly column: ColumnName;
-      readonly key: Buffer;
-      readonly value: Buffer | null;
-    }[],
-  ): Promise<void>;
+  /** Resolves after the commit that contains all rows. */
+  commitRows(rows: readonly RowChange[]): Promise<void>;
   readonly headSequence: number;
 }
 
@@ -129,11 +123,29 @@ export class Catalog implements CatalogPort {
     for (const entry of bucket.entries.values()) {
       if (entry.status === 'DELETING') throw entryDeleting(entry);
     }
-    await this.#commits.commitRows([this.#bucketRow({ ...bucket, settings })]);
-    bucket.settings = settings;
+    await this.#changeSettings(bucket, settings);
   }
 
-  async renameBucket(name: string, newName: string): Promise<void> {
+  /**
+   * Creates the bucket or changes its settings, and marks it as provisioned until the server ends (http-api §7).
+   * @param settingsFor the settings it has now, undefined when there is none, gives those it is to have.
+   * @throws ApiError 422 for a bad name, 409 while it is being deleted.
+   */
+  async provisionBucket(
+    name: string,
+    settingsFor: (current: BucketSettings | undefined) => BucketSettings,
+  ): Promise<void> {
+    if (!this.#buckets.has(name)) await this.createBucket(name, settingsFor(undefined));
+    const bucket = this.bucket(name);
+    bucket.isProvisioned = true;
+    await this.#changeSettings(bucket, settingsFor(bucket.settings));
+  }
+
+  async renameBucket(
+    name: string,
+    newName: string,
+    rows: readonly RowChange[] = [],
+  ): Promise<void> {
     checkBucketName(newName);
     if (this.#buckets.has(newName) || this.#reserved.has(newName)) {
       throw new ApiError(409, `Bucket '${newName}' already exists`);
@@ -145,7 +157,7 @@ export class Catalog implements CatalogPort {
     const bucket = this.bucket(name);
     this.#reserved.add(newName);
     try {
-      await this.#commits.commitRows([this.#bucketRow({ ...bucket, name: newName })]);
+      await this.#commits.commitRows([this.#bucketRow({ ...bucket, name: newName }), ...rows]);
       this.#buckets.delete(name);
       bucket.name = newName;
       this.#buckets.set(newName, bucket);
@@ -154,7 +166,7 @@ export class Catalog implements CatalogPort {
     }
   }
 
-  async removeBucket(name: string): Promise<void> {
+  async removeBucket(name: string, rows: readonly RowChange[] = []): Promise<void> {
     const bucket = this.bucket(name);
     if (bucket.isProvisioned) {
       throw new ApiError(409, `Can't remove provisioned bucket '${name}'`);
@@ -162,7 +174,7 @@ export class Catalog implements CatalogPort {
     // From here on nothing more can be staged for it; what is staged already is refused at the flush.
     bucket.status = 'DELETING';
     try {
-      await this.#commits.commitRows([this.#bucketRow(bucket), this.#headerRow()]);
+      await this.#commits.commitRows([this.#bucketRow(bucket), this.headerRow(), ...rows]);
     } catch (error) {
       bucket.status = 'READY';
       throw error;
@@ -218,7 +230,7 @@ export class Catalog implements CatalogPort {
       await this.#commits.commitRows([
         ...family.map((entry) => nameRow(entry)),
         this.#bucketRow(bucket),
-        this.#headerRow(),
+        this.headerRow(),
       ]);
     } catch (error) {
       for (const entry of family) entry.status = 'READY';
@@ -271,8 +283,18 @@ export class Catalog implements CatalogPort {
   }
 
   /** The header row with all counters, to go into a commit that uses up ids or removes blocks. */
-  headerRow(): { column: typeof COLUMN_META; key: Buffer; value: Buffer } {
-    return this.#headerRow();
+  headerRow(): RowChange {
+    this.#header = { ...this.#header, nextSequence: this.#commits.headSequence };
+    return {
+      column: COLUMN_META,
+      key: metaKey(META.header, 0),
+      value: encodeJson(this.#header),
+    };
+  }
+
+  async #changeSettings(bucket: Bucket, settings: BucketSettings): Promise<void> {
+    await this.#commits.commitRows([this.#bucketRow({ ...bucket, settings })]);
+    bucket.settings = settings;
   }
 
   #addEntry(bucket: Bucket, name: string): Entry {
@@ -309,7 +331,7 @@ export class Catalog implements CatalogPort {
     });
   }
 
-  #bucketRow(bucket: Bucket): { column: typeof COLUMN_META; key: Buffer; value: Buffer } {
+  #bucketRow(bucket: Bucket): RowChange {
     const { id, name, settings, status, recordsWritten } = bucket;
     return {
       column: COLUMN_META,
@@ -317,26 +339,8 @@ export class Catalog implements CatalogPort {
       value: encodeJson({ name, settings, status, recordsWritten }),
     };
   }
-
-  #headerRow(): { column: typeof COLUMN_META; key: Buffer; value: Buffer } {
-    this.#header = { ...this.#header, nextSequence: this.#commits.headSequence };
-    return {
-      column: COLUMN_META,
-      key: metaKey(META.header, 0),
-      value: encodeJson(this.#header),
-    };
-  }
 }
 
 function detachedEntry(bucket: Bucket, name: string, id: number): Entry {
   return { id, bucket, name, status: 'READY', isDurable: false, stats: emptyStats() };
-}
-
-function entryMissing(bucketName: string, entryName: string): ApiError {
-  return new ApiError(404, `Entry '${entryName}' not found in bucket '${bucketName}'`);
-}
-
-function entryDeleting(entry: Entry): MillraceError {
-  const text = `Entry '${entry.name}' in bucket '${entry.bucket.name}' is being deleted`;
-  return new ApiError(409, text);
 }

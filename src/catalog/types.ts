@@ -1,4 +1,5 @@
 /** The catalogue as the front and the replication service see it. Main thread only; reads return at once. */
+import type { RowChange } from '../store/row-change.ts';
 import type { Bucket, BucketSettings, Entry } from './model.ts';
 
 export interface CatalogPort {
@@ -16,8 +17,11 @@ export interface CatalogPort {
    */
   createBucket(name: string, settings: BucketSettings): Promise<void>;
 
-  /** @throws ApiError 404, 409 deleting, 409 `Can't remove provisioned bucket '<n>'`. */
-  removeBucket(name: string): Promise<void>;
+  /**
+   * @param rows to be changed in the same commit.
+   * @throws ApiError 404, 409 deleting, 409 `Can't remove provisioned bucket '<n>'`.
+   */
+  removeBucket(name: string, rows?: readonly RowChange[]): Promise<void>;
 
   /**
    * Replaces the settings; block limits apply to blocks started later. Resolves when they are durable.
@@ -26,8 +30,11 @@ export interface CatalogPort {
    */
   updateBucket(name: string, settings: BucketSettings): Promise<void>;
 
-  /** @throws ApiError 422, 409 exists, 404, 409 provisioned, 409 deleting, in the order of http-api §4.2. */
-  renameBucket(name: string, newName: string): Promise<void>;
+  /**
+   * @param rows to be changed in the same commit.
+   * @throws ApiError 422, 409 exists, 404, 409 provisioned, 409 deleting, in the order of http-api §4.2.
+   */
+  renameBucket(name: string, newName: string, rows?: readonly RowChange[]): Promise<void>;
 
   /** With all descendants (http-api-records §2.4). @throws ApiError 422, 409, 404 in the order given there. */
   renameEntry(bucketName: string, entryName: string, newName: string): Promise<void>;

@@ -1,16 +1,18 @@
 /** Everything the front needs from the rest of the instance. */
+import type { Authenticator, TokenAdmin } from '../auth/types.ts';
 import type { CatalogPort } from '../catalog/types.ts';
 import type { Ingest } from '../commit/types.ts';
 import type { Config } from '../config/config.ts';
+import type { LinkService } from '../links/link-service.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { Queries, RecordReader } from '../query/types.ts';
 import type { ReplicationService } from '../replication/types.ts';
-import type { Authenticator } from './auth.ts';
 
 /** The settings the front acts upon. */
 export type FrontConfig = Pick<
   Config,
   | 'apiBasePath'
+  | 'publicUrl'
   | 'corsAllowOrigins'
   | 'instanceName'
   | 'instanceRole'
@@ -41,7 +43,9 @@ export interface FrontDeps {
   readonly queries: Queries;
   readonly records: RecordReader;
   readonly replications: ReplicationService;
+  readonly links: Pick<LinkService, 'seal' | 'open' | 'read'>;
   readonly auth: Authenticator;
+  readonly tokens: TokenAdmin;
   readonly config: FrontConfig;
   readonly logger: FrontLogger;
   readonly metrics: MetricsPage;

@@ -4,6 +4,7 @@ import { readBatch, writeBatch } from './handlers/batch.ts';
 import { createBucket, readBucket, removeBucket } from './handlers/buckets.ts';
 import { readRecord, writeRecord } from './handlers/entries.ts';
 import { readMulti, writeMulti } from './handlers/io.ts';
+import { createLink, openLink } from './handlers/links.ts';
 import { metricsPage } from './handlers/metrics.ts';
 import { createMultiQuery, createQuery, createQueryByParameters } from './handlers/queries.ts';
 import {
@@ -15,6 +16,7 @@ import {
   updateReplication,
 } from './handlers/replications.ts';
 import { info, list, me, probe } from './handlers/server.ts';
+import { createToken, listTokens, readToken, removeToken, rotateToken } from './handlers/tokens.ts';
 import { groupIndex } from './request-metrics.ts';
 import type { RouteGroup } from './request-metrics.ts';
 import type { Target } from './router.ts';
@@ -65,6 +67,9 @@ export const ENDPOINTS: Readonly<Record<Target, Endpoint>> = {
   info: endpoint({ get: info }, 'server'),
   list: endpoint({ get: list }, 'server'),
   me: endpoint({ get: me }, 'server'),
+  tokens: endpoint({ get: listTokens }, 'server'),
+  token: endpoint({ get: readToken, post: createToken, delete: removeToken }, 'server'),
+  tokenRotate: endpoint({ post: rotateToken }, 'server'),
   metrics: endpoint({ get: metricsPage }, 'metrics'),
   bucket: endpoint({ get: readBucket, post: createBucket, delete: removeBucket }, 'bucket'),
   bucketRename: UNSERVED,
@@ -88,6 +93,7 @@ export const ENDPOINTS: Readonly<Record<Target, Endpoint>> = {
     'replication',
   ),
   replicationMode: endpoint({ patch: setReplicationMode }, 'replication'),
+  link: endpoint({ get: openLink, post: createLink }, 'link'),
   redirectToUi: UNSERVED,
   badPath: UNSERVED,
   unknown: UNSERVED,

@@ -17,6 +17,8 @@ export interface Front {
   /** The one scan of request headers, see its module. */
   readonly headers: RequestHeaders;
   readonly rates: Rates;
+  /** What created links begin with; ends with `/`. */
+  readonly publicUrl: () => string;
   /** Receives the body of a write whose head was accepted. */
   readonly startWrite: StartWrite;
   /** `performance.now()` when the front was made. */

@@ -1,5 +1,5 @@
 /** The body of `POST /links/…` (http-api-extras §1.1), which is also what a link carries. */
-import { ApiError } from '../errors/errors.ts';
+import type { ApiError } from '../errors/errors.ts';
 import type { LinkDocument } from '../links/types.ts';
 import { isJsonObject, memberText, stringifyJson } from '../wire/json.ts';
 import type { JsonObject } from '../wire/json.ts';

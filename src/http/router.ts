@@ -14,6 +14,9 @@ export const TARGETS = [
   'list',
   'me',
   'metrics',
+  'tokens',
+  'token',
+  'tokenRotate',
   'bucket',
   'bucketRename',
   'entry',
@@ -28,6 +31,7 @@ export const TARGETS = [
   'replications',
   'replication',
   'replicationMode',
+  'link',
   'redirectToUi',
   'badPath',
   'unknown',
@@ -36,7 +40,7 @@ export type Target = (typeof TARGETS)[number];
 
 export interface Route {
   readonly target: Target;
-  /** Bucket, or name of a replication task; empty where there is none. */
+  /** Bucket, name of a replication task, or file name of a link; empty where there is none. */
   readonly name: string;
   readonly entryName: string;
   /** For `badPath`: text of the 400 answer. */
@@ -55,6 +59,7 @@ const FIXED: ReadonlyMap<string, Target> = new Map([
   ['info', 'info'],
   ['list', 'list'],
   ['me', 'me'],
+  ['tokens', 'tokens'],
 ]);
 
 const ENTRY_SUFFIXES: readonly (readonly [suffix: string, target: Target])[] = [
@@ -120,6 +125,10 @@ function parseApiPath(path: string): Route {
       return parseBucketPath(rest);
     case 'io':
       return parseIoPath(rest);
+    case 'tokens':
+      return parseTokenPath(rest);
+    case 'links':
+      return parseLinkPath(rest);
     case 'replications':
       return parseReplicationPath(rest);
     default:
@@ -148,6 +157,13 @@ function parseBucketPath(path: string): Route {
   return route('entry', bucket, entry);
 }
 
+/** The file name of a link may be anything, it is only decoration. */
+function parseLinkPath(path: string): Route {
+  if (path === '') return UNKNOWN;
+  const file = percentDecode(path, 'keep');
+  return file === undefined ? badPath('file_name') : route('link', file);
+}
+
 /** `<bucket>/<operation>`. */
 function parseIoPath(path: string): Route {
   const slash = path.indexOf('/');
@@ -156,6 +172,17 @@ function parseIoPath(path: string): Route {
   if (target === undefined) return UNKNOWN;
   const bucket = percentDecode(path.slice(0, slash), 'keep');
   return bucket === undefined ? badPath('bucket_name') : route(target, bucket);
+}
+
+/** `<name>` or `<name>/rotate`. */
+function parseTokenPath(path: string): Route {
+  const slash = path.indexOf('/');
+  const isRotation = slash !== -1 && path.slice(slash + 1) === 'rotate';
+  const rawName = slash === -1 ? path : path.slice(0, slash);
+  if (rawName === '' || (slash !== -1 && !isRotation)) return UNKNOWN;
+  const name = percentDecode(rawName, 'keep');
+  if (name === undefined) return badPath('token_name');
+  return route(isRotation ? 'tokenRotate' : 'token', name);
 }
 
 /** `[<name>[/mode]]`, each also with a slash behind it (replication §1). */

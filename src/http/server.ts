@@ -41,6 +41,7 @@ export class FrontServer {
   readonly #sweep: ProgressSweep;
   readonly #uiPath: string;
   #socket: UwsListenSocket | undefined;
+  #address = { host: '', port: 0 };
   #isStopping = false;
 
   /** @throws NativeModuleError when uWebSockets.js does not load. */
@@ -57,11 +58,21 @@ export class FrontServer {
       context: new ExchangeContext(this.#metrics, logger, new CorsPolicy(config.corsAllowOrigins)),
       intake,
       headers: new RequestHeaders(),
+      publicUrl: () => this.#publicUrl(),
       rates: ratesOf(config),
       startWrite: createStartWrite(intake, writerGate(config)),
       startMs: performance.now(),
     };
     this.#app = this.#uws.App().any('/*', this.#requestHandler());
+  }
+
+  /** `RS_PUBLIC_URL`, or what follows from the listener (http-api §7). */
+  #publicUrl(): string {
+    const { publicUrl, apiBasePath } = this.#front.deps.config;
+    if (publicUrl !== undefined) return publicUrl;
+    const { host, port } = this.#address;
+    const name = host.includes(':') ? `[${host}]` : host;
+    return `http://${name}${port === 80 ? '' : `:${port}`}${apiBasePath}`;
   }
 
   /** Without a limit no request is asked who sends it. */
@@ -91,7 +102,8 @@ export class FrontServer {
           return;
         }
         this.#socket = socket;
-        resolve(this.#uws.us_socket_local_port(socket));
+        this.#address = { host, port: this.#uws.us_socket_local_port(socket) };
+        resolve(this.#address.port);
       });
     });
   }
@@ -140,10 +152,16 @@ export class FrontServer {
       return;
     }
     try {
+      if (this.#needsClientIp()) exchange.clientIp = clientAddress(res, req);
       handler(this.#front, exchange, req, route);
     } catch (error) {
       exchange.fail(error);
     }
+  }
+
+  #needsClientIp(): boolean {
+    const { deps } = this.#front;
+    return deps.isReady() && deps.auth.needsClientIp;
   }
 
   #newExchange(res: UwsResponse, req: UwsRequest, method: string, endpoint: Endpoint): Exchange {

@@ -44,6 +44,39 @@ describe('RS_API_TOKEN', () => {
   });
 });
 
+describe('the secret of query links', () => {
+  test('outlives a restart with the same value, and no other', async () => {
+    const first = await openTokenHarness({ apiToken: 'one', provisioned: [provisioned()] });
+    const secrets = (service: TokenService): (string | undefined)[] =>
+      ['init-token', 'camera'].map((name) => {
+        const secret = service.linkToken(name)?.linkSecret;
+        return secret === undefined ? undefined : Buffer.from(secret).toString('hex');
+      });
+    const before = secrets(first.service);
+    const same = await openTokenHarness(
+      { apiToken: 'one', provisioned: [provisioned()] },
+      first.rows,
+    );
+    expect(secrets(same.service)).toEqual(before);
+    const other = await openTokenHarness(
+      { apiToken: 'two', provisioned: [provisioned({ value: 'other' })] },
+      first.rows,
+    );
+    expect(secrets(other.service)[0]).not.toBe(before[0]);
+    expect(secrets(other.service)[1]).not.toBe(before[1]);
+  });
+
+  test('is another one after a rotation, and none after a removal', async () => {
+    const { service } = await openTokenHarness();
+    await service.create('t', draft());
+    const before = service.linkToken('t')?.linkSecret;
+    await service.rotate('t');
+    expect(service.linkToken('t')?.linkSecret).not.toEqual(before);
+    await service.remove('t');
+    expect(service.linkToken('t')).toBeUndefined();
+  });
+});
+
 describe('RS_INIT_API_TOKEN', () => {
   test('creates init-token once: later starts keep what is stored, whatever they say', async () => {
     const first = await openTokenHarness({ initApiToken: 'one' });

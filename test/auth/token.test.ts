@@ -8,7 +8,7 @@ import { instantOf } from '../../src/wire/rfc3339.ts';
 
 const TOKEN: Token = {
   name: 'camera',
-  secret: { salt: Buffer.from('0011', 'hex'), digest: Buffer.from('aabb', 'hex') },
+  secret: { salt: Buffer.alloc(16, 0x01), digest: Buffer.alloc(32, 0xab) },
   isGenerated: true,
   createdAt: instantOf(1_700_000_000_123),
   permissions: { full_access: false, read: ['a'], write: ['b*'] },
@@ -23,7 +23,8 @@ describe('the row of a token', () => {
     const { key, value } = tokenRow(TOKEN);
     expect(key.toString('latin1')).toBe('\u000acamera');
     expect(value?.toString()).toBe(
-      '{"salt":"0011","digest":"aabb","isGenerated":true,"createdAt":"2023-11-14T22:13:20.123Z",' +
+      `{"salt":"${'01'.repeat(16)}","digest":"${'ab'.repeat(32)}",` +
+        '"isGenerated":true,"createdAt":"2023-11-14T22:13:20.123Z",' +
         '"permissions":{"full_access":false,"read":["a"],"write":["b*"]},"isProvisioned":false,' +
         '"expiresAt":"2027-01-15T08:00:00Z","ttlS":"18446744073709551615","ipAllowlist":["10.0.0.0/8"]}',
     );

@@ -3,14 +3,18 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
-import { createOpenAuthenticator, createTokenAuthenticator } from '../../src/http/auth.ts';
+import type { LinkTokens } from '../../src/auth/types.ts';
+import { openTokens } from '../../src/auth/open-tokens.ts';
 import type { FrontConfig, FrontDeps } from '../../src/http/deps.ts';
+import { extensionRefusal } from '../../src/http/query-extensions.ts';
 import { FrontServer } from '../../src/http/server.ts';
+import { RecordFinder } from '../../src/links/find-record.ts';
+import { LinkService } from '../../src/links/link-service.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
 import { StoredRecordReader } from '../../src/query/record-reader.ts';
 import type { ReplicationService } from '../../src/replication/types.ts';
 import type { QueryHarness } from './query-harness.ts';
-import { openQueryHarness } from './query-harness.ts';
+import { inlineExecutor, openQueryHarness } from './query-harness.ts';
 import { rawRequest } from './raw-http.ts';
 import type { RawRequest, RawResponse } from './raw-http.ts';
 import { TEST_SETTINGS } from './store-harness.ts';
@@ -18,6 +22,8 @@ import { TEST_SETTINGS } from './store-harness.ts';
 export interface FrontHarnessOptions {
   readonly token?: string;
   readonly config?: Partial<FrontConfig>;
+  /** In place of those of the harness. */
+  readonly linkTokens?: LinkTokens;
   readonly deps?: (inner: QueryHarness) => Partial<FrontDeps>;
 }
 
@@ -38,6 +44,7 @@ export interface FrontHarness {
 
 export const TEST_FRONT_CONFIG: FrontConfig = {
   apiBasePath: '/',
+  publicUrl: undefined,
   corsAllowOrigins: [],
   instanceName: 'test-instance',
   instanceRole: 'STANDALONE',
@@ -54,6 +61,17 @@ export const TEST_FRONT_CONFIG: FrontConfig = {
   defaultMaxBlockRecords: TEST_SETTINGS.max_block_records,
 };
 
+function linksOver(
+  { store, queries }: QueryHarness,
+  records: StoredRecordReader,
+  tokens: LinkTokens,
+): LinkService {
+  const reserveId = (): number => queries.reserveId();
+  const executor = inlineExecutor(store.db);
+  const finder = new RecordFinder({ executor, reserveId, extensionRefusal });
+  return new LinkService({ tokens, finder, records, nowMs: () => performance.now() });
+}
+
 export async function openFront(
   path: string,
   options: FrontHarnessOptions = {},
@@ -61,13 +79,26 @@ export async function openFront(
   const inner = await openQueryHarness(path);
   const replicationCalls: string[] = [];
   const { token } = options;
+  const tokens = await openTokens({
+    db: inner.store.db,
+    commits: inner.store.commits,
+    times: { nowMs: () => Date.now(), lastAccessMs: () => undefined },
+    environment:
+      token === undefined
+        ? undefined
+        : { apiToken: token, initApiToken: undefined, provisioned: [] },
+    warn: () => {},
+  });
+  const records = new StoredRecordReader(inner.store.db);
   const deps: FrontDeps = {
     catalog: inner.store.catalog,
     ingest: inner.store.commits,
     queries: inner.queries,
-    records: new StoredRecordReader(inner.store.db),
+    records,
+    links: linksOver(inner, records, options.linkTokens ?? tokens),
     replications: recordingReplications(replicationCalls),
-    auth: token === undefined ? createOpenAuthenticator() : createTokenAuthenticator(token),
+    auth: tokens,
+    tokens,
     config: { ...TEST_FRONT_CONFIG, ...options.config },
     logger: silentLogger,
     metrics: { contentType: 'text/plain; version=0.0.4', renderMetrics: async () => 'm 1\n' },

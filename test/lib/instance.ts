@@ -16,25 +16,25 @@ export interface RunningInstance {
 
 export const TEST_TOKEN = 'test-token';
 
-/** @param env further variables; `RS_API_TOKEN` is `TEST_TOKEN` unless given. */
+/** @param env further variables; `RS_API_TOKEN` is `TEST_TOKEN` unless they say who may come. */
 export async function startInstance(
   dataPath: string,
   env: Readonly<Record<string, string>> = {},
 ): Promise<RunningInstance> {
-  const settings = {
+  const settings: Record<string, string> = {
     RS_HOST: '127.0.0.1',
     RS_PORT: '0',
     RS_DATA_PATH: dataPath,
-    RS_API_TOKEN: TEST_TOKEN,
+    ...(saysWhoMayCome(env) ? {} : { RS_API_TOKEN: TEST_TOKEN }),
     MILLRACE_DURABILITY: 'os',
     MILLRACE_RING_SIZE: '4MiB',
     ...env,
   };
-  const { config } = loadConfig(settings);
-  const instance = new Instance(config, silentLogger);
+  const { config, provisioning } = loadConfig(settings);
+  const instance = new Instance(config, silentLogger, provisioning);
   const port = await instance.start();
   const url = `http://127.0.0.1:${port}`;
-  const api = new Api(url, settings.RS_API_TOKEN);
+  const api = new Api(url, settings['RS_API_TOKEN'] ?? settings['RS_INIT_API_TOKEN']);
   const stop = async (): Promise<void> => {
     await api.close();
     await instance.stop();
@@ -49,6 +49,10 @@ export async function startInstance(
       return startInstance(dataPath, env);
     },
   };
+}
+
+function saysWhoMayCome(env: Readonly<Record<string, string>>): boolean {
+  return 'RS_DISABLE_AUTH' in env || 'RS_INIT_API_TOKEN' in env;
 }
 
 /** Runs `use` with an instance on an empty folder and stops it afterwards, whatever happened. */

@@ -50,8 +50,8 @@ function open(
 }
 
 async function refusal(answer: Promise<RawResponse>): Promise<[number, string | undefined]> {
-  const { status, header } = await answer;
-  return [status, header('x-reduct-error')];
+  const response = await answer;
+  return [response.status, response.header('x-reduct-error')];
 }
 
 async function write(

@@ -6,7 +6,7 @@ import { BatchV1Parser, parseBatchV1Name } from '../../wire/batch-v1.ts';
 import { printableText } from '../../wire/header-text.ts';
 import { parseU64 } from '../../wire/numbers.ts';
 import { parseQueryString } from '../../wire/query-string.ts';
-import { requireRead, requireWrite } from '../auth.ts';
+import { authenticate, requireRead, requireWrite } from '../auth.ts';
 import { BatchWrite } from '../batch-write.ts';
 import type { BatchRecord } from '../batch-write.ts';
 import { streamAnswer } from '../body-stream.ts';
@@ -16,13 +16,12 @@ import type { Front } from '../front.ts';
 import type { Route } from '../router.ts';
 import type { UwsRequest } from '../uws.ts';
 import { refuseWrite } from './entries.ts';
-import { authenticate } from './server.ts';
 
 export function writeBatch(front: Front, exchange: Exchange, req: UwsRequest, route: Route): void {
   front.headers.scan(req);
   let records: BatchRecord[];
   try {
-    records = announcedRecords(front, route);
+    records = announcedRecords(front, exchange, route);
     const bytes = checkedBatchBytes(records, front.headers.length());
     chargeIngress(front, exchange, req, bytes);
   } catch (error) {
@@ -36,9 +35,9 @@ export function writeBatch(front: Front, exchange: Exchange, req: UwsRequest, ro
 }
 
 /** In ascending timestamp order, whatever the order of headers. @throws ApiError 401, 403, 422. */
-function announcedRecords(front: Front, route: Route): BatchRecord[] {
+function announcedRecords(front: Front, exchange: Exchange, route: Route): BatchRecord[] {
   const { deps, headers } = front;
-  requireWrite(deps.auth.check(headers.authorization), route.name);
+  requireWrite(deps.auth.check(headers.authorization, exchange.clientIp), route.name);
   const parser = new BatchV1Parser();
   const found = headers.batchV1Records();
   if (found.length === 0) return [];
@@ -105,7 +104,7 @@ export function recordErrorText(error: MillraceError): string {
 }
 
 export function readBatch(front: Front, exchange: Exchange, req: UwsRequest, route: Route): void {
-  requireRead(authenticate(front, req), route.name);
+  requireRead(authenticate(front, exchange, req), route.name);
   const q = parseQueryString(req.getQuery() ?? '').get('q');
   if (q === undefined) throw new ApiError(422, "'q' parameter is required for batched reads");
   const queryId = parseU64(q);

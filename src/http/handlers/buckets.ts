@@ -1,6 +1,6 @@
 /** `/b/:bucket` (http-api §4.2). */
 import { ApiError } from '../../errors/errors.ts';
-import { requireFull, requireRead } from '../auth.ts';
+import { authenticate, requireFull, requireRead } from '../auth.ts';
 import { bucketDocumentJson } from '../bucket-figures.ts';
 import { defaultBucketSettings, parseBucketSettings } from '../bucket-settings.ts';
 import type { Exchange } from '../exchange.ts';
@@ -10,7 +10,6 @@ import { invalidJson } from '../json-members.ts';
 import type { Route } from '../router.ts';
 import { MAX_SETTINGS_BYTES, TextBody } from '../text-body.ts';
 import type { UwsRequest } from '../uws.ts';
-import { authenticate } from './server.ts';
 
 /** The document is read before the token is looked at (http-api §1.4). */
 export function createBucket(
@@ -29,7 +28,7 @@ export function createBucket(
   const body = new TextBody(exchange, front.intake, options, (text) => {
     const { auth, catalog, config } = front.deps;
     const settings = parseBucketSettings(text, defaultBucketSettings(config));
-    requireFull(auth.check(authorization));
+    requireFull(auth.check(authorization, exchange.clientIp));
     answerLater(exchange, catalog.createBucket(name, settings), () => exchange.ok());
   });
   body.receive(front.headers);
@@ -42,7 +41,7 @@ export function readBucket(
   req: UwsRequest,
   { name }: Route,
 ): void {
-  const identity = authenticate(front, req);
+  const identity = authenticate(front, exchange, req);
   if (!exchange.isHead) requireRead(identity, name);
   exchange.json(bucketDocumentJson(front.deps.catalog.bucket(name)));
 }
@@ -53,6 +52,8 @@ export function removeBucket(
   req: UwsRequest,
   { name }: Route,
 ): void {
-  requireFull(authenticate(front, req));
-  answerLater(exchange, front.deps.catalog.removeBucket(name), () => exchange.ok());
+  requireFull(authenticate(front, exchange, req));
+  const { catalog, tokens } = front.deps;
+  const removed = tokens.withoutBucket(name, (rows) => catalog.removeBucket(name, rows));
+  answerLater(exchange, removed, () => exchange.ok());
 }

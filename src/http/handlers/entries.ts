@@ -4,7 +4,7 @@ import type { RecordData } from '../../query/types.ts';
 import { isHeaderToken, printableText } from '../../wire/header-text.ts';
 import { parseU64 } from '../../wire/numbers.ts';
 import { parseQueryString, tsOfQueryString } from '../../wire/query-string.ts';
-import { requireRead, requireWrite } from '../auth.ts';
+import { authenticate, requireRead, requireWrite } from '../auth.ts';
 import { RefusedBody } from '../body-intake.ts';
 import { streamAnswer } from '../body-stream.ts';
 import type { Exchange } from '../exchange.ts';
@@ -14,7 +14,6 @@ import type { Route } from '../router.ts';
 import { SingleWrite } from '../single-write.ts';
 import type { AnnouncedRecord } from '../single-write.ts';
 import type { UwsRequest } from '../uws.ts';
-import { authenticate } from './server.ts';
 
 /** Answers with the error behind the body: what a writing request does whose head is refused. */
 export function refuseWrite(front: Front, exchange: Exchange, error: unknown): void {
@@ -43,7 +42,7 @@ function announcedRecord(
   route: Route,
 ): AnnouncedRecord {
   const { deps, headers } = front;
-  requireWrite(deps.auth.check(headers.authorization), route.name);
+  requireWrite(deps.auth.check(headers.authorization, exchange.clientIp), route.name);
   const ts = requiredTs(tsOfQueryString(req.getQuery() ?? ''));
   const lengthBytes = headers.requiredLength();
   chargeIngress(front, exchange, req, lengthBytes);
@@ -67,7 +66,7 @@ function parseTs(text: string): bigint {
 }
 
 export function readRecord(front: Front, exchange: Exchange, req: UwsRequest, route: Route): void {
-  requireRead(authenticate(front, req), route.name);
+  requireRead(authenticate(front, exchange, req), route.name);
   const { catalog, queries, records } = front.deps;
   const bucket = catalog.bucket(route.name);
   const entry = catalog.entry(route.name, route.entryName);
@@ -104,7 +103,7 @@ function answerRecord(front: Front, exchange: Exchange, record: RecordData): voi
 }
 
 /** Labels whose names cannot be header names are left out (http-api-records §2.1). */
-function recordHeaderLines(record: RecordData): string {
+export function recordHeaderLines(record: RecordData): string {
   const lines = [
     `content-type: ${printableText(record.contentType)}`,
     `x-reduct-time: ${record.ts}`,

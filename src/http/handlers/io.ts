@@ -5,7 +5,7 @@ import { formatEntryNames } from '../../wire/batch-v2-format.ts';
 import { parseBatchV2 } from '../../wire/batch-v2.ts';
 import type { BatchV2Headers, BatchV2Request } from '../../wire/batch-v2.ts';
 import { parseU64 } from '../../wire/numbers.ts';
-import { requireRead, requireWrite } from '../auth.ts';
+import { authenticate, requireRead, requireWrite } from '../auth.ts';
 import { BatchWrite } from '../batch-write.ts';
 import type { BatchRecord } from '../batch-write.ts';
 import type { Exchange } from '../exchange.ts';
@@ -15,7 +15,6 @@ import type { Route } from '../router.ts';
 import type { UwsRequest } from '../uws.ts';
 import { answerBatch, checkedBatchBytes, entryOrError, recordErrorText } from './batch.ts';
 import { refuseWrite } from './entries.ts';
-import { authenticate } from './server.ts';
 
 export function writeMulti(front: Front, exchange: Exchange, req: UwsRequest, route: Route): void {
   const { deps, headers } = front;
@@ -23,7 +22,7 @@ export function writeMulti(front: Front, exchange: Exchange, req: UwsRequest, ro
   let request: BatchV2Request;
   let records: BatchRecord[];
   try {
-    requireWrite(deps.auth.check(headers.authorization), route.name);
+    requireWrite(deps.auth.check(headers.authorization, exchange.clientIp), route.name);
     request = parseBatchV2(splitHeaders(headers.reduct));
     records = toRecords(front, route.name, request);
     const bytes = checkedBatchBytes(records, headers.requiredLength());
@@ -89,7 +88,7 @@ function answerLines(request: BatchV2Request, errors: ReadonlyMap<number, Millra
 const READS_IN_BODY_ORDER = /rust|reqwest|reduct-rs|cpp|httplib/i;
 
 export function readMulti(front: Front, exchange: Exchange, req: UwsRequest, route: Route): void {
-  requireRead(authenticate(front, req), route.name);
+  requireRead(authenticate(front, exchange, req), route.name);
   const header = req.getHeader('x-reduct-query-id');
   if (header === '') {
     throw new ApiError(422, 'x-reduct-query-id header is required for batched reads');

@@ -1,7 +1,7 @@
 /** `/b/:bucket/:entry/q` and `/io/:bucket/q` (http-api-records §5, §6.2). */
 import { ApiError } from '../../errors/errors.ts';
 import { parseQueryString } from '../../wire/query-string.ts';
-import { requireRead, requireWrite } from '../auth.ts';
+import { authenticate, requireRead, requireWrite } from '../auth.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Front } from '../front.ts';
 import { invalidJson } from '../json-members.ts';
@@ -11,7 +11,6 @@ import type { QueryDocument } from '../query-spec.ts';
 import type { Route } from '../router.ts';
 import { MAX_QUERY_BYTES, MAX_SETTINGS_BYTES, TextBody } from '../text-body.ts';
 import type { UwsRequest } from '../uws.ts';
-import { authenticate } from './server.ts';
 
 export function createQueryByParameters(
   front: Front,
@@ -19,7 +18,7 @@ export function createQueryByParameters(
   req: UwsRequest,
   route: Route,
 ): void {
-  requireRead(authenticate(front, req), route.name);
+  requireRead(authenticate(front, exchange, req), route.name);
   const spec = querySpecOfParameters(parseQueryString(req.getQuery() ?? ''));
   const { catalog, queries } = front.deps;
   const bucket = catalog.bucket(route.name);
@@ -69,7 +68,7 @@ function receiveDocument(
   };
   const body = new TextBody(exchange, front.intake, options, (text) => {
     const document = parseQueryDocument(text);
-    const identity = front.deps.auth.check(authorization);
+    const identity = front.deps.auth.check(authorization, exchange.clientIp);
     if (document.isRemoval) {
       requireWrite(identity, route.name);
       throw new ApiError(501, 'Removal by query is not supported');

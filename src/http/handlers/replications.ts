@@ -1,21 +1,20 @@
 /** `/replications` (replication §1). The token is checked before the body is read: no client depends on the other order. */
 import { ApiError } from '../../errors/errors.ts';
 import { parseQueryString } from '../../wire/query-string.ts';
-import { requireFull } from '../auth.ts';
+import { authenticate, requireFull } from '../auth.ts';
 import type { Exchange } from '../exchange.ts';
 import { answerLater } from '../front.ts';
 import type { Front } from '../front.ts';
 import type { Route } from '../router.ts';
 import { MAX_SETTINGS_BYTES, TextBody } from '../text-body.ts';
 import type { UwsRequest } from '../uws.ts';
-import { authenticate } from './server.ts';
 
 function isExtended(req: UwsRequest): boolean {
   return parseQueryString(req.getQuery() ?? '').get('ext') === '1';
 }
 
 export function listReplications(front: Front, exchange: Exchange, req: UwsRequest): void {
-  requireFull(authenticate(front, req));
+  requireFull(authenticate(front, exchange, req));
   const answer = front.deps.replications.list(isExtended(req));
   answerLater(exchange, answer, (text) => exchange.json(text));
 }
@@ -26,7 +25,7 @@ export function readReplication(
   req: UwsRequest,
   { name }: Route,
 ): void {
-  requireFull(authenticate(front, req));
+  requireFull(authenticate(front, exchange, req));
   const answer = front.deps.replications.detail(name, isExtended(req));
   answerLater(exchange, answer, (text) => exchange.json(text));
 }
@@ -64,7 +63,7 @@ export function removeReplication(
   req: UwsRequest,
   { name }: Route,
 ): void {
-  requireFull(authenticate(front, req));
+  requireFull(authenticate(front, exchange, req));
   answerLater(exchange, front.deps.replications.remove(name), () => exchange.ok());
 }
 
@@ -75,7 +74,7 @@ function change(
   apply: (text: string) => Promise<void>,
 ): void {
   front.headers.scan(req);
-  requireFull(front.deps.auth.check(front.headers.authorization));
+  requireFull(front.deps.auth.check(front.headers.authorization, exchange.clientIp));
   const options = {
     maxBytes: MAX_SETTINGS_BYTES,
     tooLarge: new ApiError(422, 'Invalid body'),

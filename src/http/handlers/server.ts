@@ -1,6 +1,6 @@
 /** `/alive`, `/ready`, `/info`, `/list`, `/me` (http-api §2). */
 import { U64_MAX } from '../../store/format.ts';
-import type { Identity } from '../auth.ts';
+import { authenticate } from '../auth.ts';
 import { bucketFigures, bucketListJson, settingsJson } from '../bucket-figures.ts';
 import { defaultBucketSettings } from '../bucket-settings.ts';
 import type { Exchange } from '../exchange.ts';
@@ -8,18 +8,13 @@ import type { Front } from '../front.ts';
 import type { UwsRequest } from '../uws.ts';
 import { ANNOUNCED_SERVER_VERSION } from '../version.ts';
 
-/** Any valid token. @throws ApiError 401. */
-export function authenticate(front: Front, req: UwsRequest): Identity {
-  return front.deps.auth.check(req.getHeader('authorization'));
-}
-
 /** 200 once it is reached: before that the start-up answer stands in for `/ready`. */
 export function probe(_front: Front, exchange: Exchange): void {
   exchange.answer(200, '', '');
 }
 
 export function info(front: Front, exchange: Exchange, req: UwsRequest): void {
-  authenticate(front, req);
+  authenticate(front, exchange, req);
   exchange.json(infoJson(front));
 }
 
@@ -51,11 +46,11 @@ function infoJson(front: Front): string {
 }
 
 export function list(front: Front, exchange: Exchange, req: UwsRequest): void {
-  const identity = authenticate(front, req);
+  const identity = authenticate(front, exchange, req);
   const visible = [...front.deps.catalog.buckets()].filter(({ name }) => identity.canRead(name));
   exchange.json(bucketListJson(visible));
 }
 
 export function me(front: Front, exchange: Exchange, req: UwsRequest): void {
-  exchange.json(authenticate(front, req).document());
+  exchange.json(authenticate(front, exchange, req).document());
 }
