@@ -123,7 +123,7 @@ export class BatchBuilder implements RecordSink {
         bodyBytes: 0,
         body: EMPTY,
         single,
-        lastSequence: view.sequence,
+        firstSequence: view.sequence,
       });
       return;
     }
@@ -134,7 +134,7 @@ export class BatchBuilder implements RecordSink {
       open = this.#reopen(view.entryId, 'update');
     }
     open.addHeader(name, `0${meta.tail}`);
-    open.lastSequence = view.sequence;
+    open.firstSequence = Math.min(open.firstSequence, view.sequence);
   }
 
   #reopen(entryId: number, kind: OpenBatch['kind']): OpenBatch {
@@ -161,7 +161,7 @@ export class BatchBuilder implements RecordSink {
       bodyBytes: open.bytes,
       body: content,
       single: undefined,
-      lastSequence: open.lastSequence,
+      firstSequence: open.firstSequence,
     });
   }
 
@@ -177,7 +177,7 @@ export class BatchBuilder implements RecordSink {
       bodyBytes: length,
       body: large ?? Buffer.from(view.payload(index)),
       single: isBatch ? undefined : meta,
-      lastSequence: view.sequence,
+      firstSequence: view.sequence,
     });
     if (large === undefined) this.retainedBytes += length;
   }

@@ -41,8 +41,8 @@ export interface Batch {
   readonly body: Buffer | LargeBody;
   /** Set for a single record that batch headers cannot carry. */
   readonly single: MetaInfo | undefined;
-  /** Highest sequence of its blocks. */
-  readonly lastSequence: number;
+  /** Lowest sequence of its blocks. */
+  readonly firstSequence: number;
 }
 
 export const TIME_HEADER = 'x-reduct-time-';

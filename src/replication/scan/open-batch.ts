@@ -21,7 +21,7 @@ export class OpenBatch {
   #runs: Run[] = [];
   bytes = 0;
   headerBytes = 0;
-  lastSequence = 0;
+  firstSequence = Number.MAX_SAFE_INTEGER;
   #highestTs = -1n;
   #isSorted = true;
 
@@ -66,7 +66,7 @@ export class OpenBatch {
     if (view.ts(from) <= this.#highestTs) this.#isSorted = false;
     const highest = view.ts(to - 1);
     if (highest > this.#highestTs) this.#highestTs = highest;
-    this.lastSequence = Math.max(this.lastSequence, view.sequence);
+    this.firstSequence = Math.min(this.firstSequence, view.sequence);
   }
 
   /** Whether a record with the timestamp of one of [from, to) is in the batch. */

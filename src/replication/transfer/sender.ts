@@ -211,9 +211,12 @@ export class Sender {
     }
   }
 
-  /** A 409 for a record that may have been sent before is the answer to that. */
+  /**
+   * A 409 for a record that may have been sent before is the answer to that. A batch may reach from such records to new
+   * ones; the difference matters only where somebody else wrote the same timestamps.
+   */
   #isResend(batch: Batch): boolean {
-    return batch.lastSequence < this.#options.resendSequence;
+    return batch.firstSequence < this.#options.resendSequence;
   }
 
   async #compareSize(
