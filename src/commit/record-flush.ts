@@ -9,6 +9,7 @@ import {
   COLUMN_META,
   META,
 } from '../store/format.ts';
+import { putHead } from '../store/head-row.ts';
 import { blockKey, indexKey, metaKey, metaKey64, sequenceOfBlockKey } from '../store/keys.ts';
 import type { WriteBatch } from '../store/rocks.ts';
 import { encodeRun } from '../store/run-index.ts';
@@ -27,6 +28,7 @@ import { observeCommit } from './commit-stats.ts';
 import { encodeEntryRows } from '../catalog/entry-rows.ts';
 import { RunTail, StoredEntryView } from './entry-view.ts';
 import { MutationSession } from './mutations.ts';
+import { deletingRefusal } from './refusal.ts';
 import type { CommitGroup, EntryGroup, StagedRecord } from './staging.ts';
 import type { GroupCommitOptions } from './types.ts';
 import { ChunkedUpload } from './upload.ts';
@@ -117,7 +119,7 @@ export class RecordFlush {
     let sequence = this.#nextSequence;
     for (const entryGroup of group.entries.values()) {
       const { entry } = entryGroup;
-      if (refusal(entry) !== null) continue;
+      if (deletingRefusal(entry) !== null) continue;
       const next = isMetaEntryName(entry.name)
         ? this.#planAttachments(entryGroup, sequence)
         : this.#planEntry(entryGroup, sequence);
@@ -159,6 +161,11 @@ export class RecordFlush {
     }
     // Before the new records: where both change a row, theirs is the true one.
     this.#replacements?.fill(batch);
+    if (this.#replacements !== undefined || removesBlocks(group)) {
+      let blocks = 0;
+      for (const { plan } of planned) blocks += plan.blocks.length;
+      putHead(batch, this.#nextSequence + blocks);
+    }
     const ordinals = new Map<number, number>();
     for (const { group: entryGroup, plan, firstBlock, attachments } of planned) {
       if (plan.acceptedCount === 0) continue;
@@ -268,7 +275,7 @@ export class RecordFlush {
     }
     if (planned.length === group.entries.size) return;
     for (const { entry, records } of group.entries.values()) {
-      const error = refusal(entry);
+      const error = deletingRefusal(entry);
       if (error === null) continue;
       for (const record of records) record.sink.onWritten(record.tag, error);
     }
@@ -280,7 +287,7 @@ export class RecordFlush {
         ? cause
         : new UnavailableError('The record could not be stored', { cause });
     this.#stats.commitFailures++;
-    this.#stats.lastFailure = cause instanceof Error ? cause.message : String(cause);
+    this.#options.onFailure(cause);
     for (const { records } of group.entries.values()) {
       for (const record of records) record.sink.onWritten(record.tag, error);
     }
@@ -297,21 +304,16 @@ export class RecordFlush {
   }
 }
 
+function removesBlocks({ rows }: CommitGroup): boolean {
+  return rows.some((staged) =>
+    staged.rows.some(({ column, value }) => column === COLUMN_BLOCKS && value === null),
+  );
+}
+
 function contentBytes({ blocks }: Plan<StagedRecord>): number {
   let bytes = 0;
   for (const { records } of blocks) for (const { length } of records) bytes += length;
   return bytes;
-}
-
-/** Why records staged for this entry must not be written any more, or null. */
-function refusal({ bucket, name, status }: Entry): ApiError | null {
-  if (bucket.status === 'DELETING') {
-    return new ApiError(409, `Bucket '${bucket.name}' is being deleted`);
-  }
-  if (status === 'DELETING') {
-    return new ApiError(409, `Entry '${name}' in bucket '${bucket.name}' is being deleted`);
-  }
-  return null;
 }
 
 function alreadyExists(ts: bigint): ApiError {

@@ -59,8 +59,8 @@ export interface BatchLimits {
   readonly maxMetadataBytes: number;
 }
 
-/** `record` is a single read, `v1` and `v2` are the batch protocols. */
-export type QueryOutput = 'record' | 'v1' | 'v2';
+/** `record` is a single read, `v1` and `v2` are the batch protocols, `places` tells where the records lie. */
+export type QueryOutput = 'record' | 'v1' | 'v2' | 'places';
 
 export interface QueryJob {
   readonly queryId: number;
@@ -89,6 +89,12 @@ export interface RecordHead {
   readonly labels: Labels;
 }
 
+/** Records by timestamp, ascending, with the sequences of their blocks. */
+export interface RecordPlaces {
+  readonly timestamps: BigUint64Array;
+  readonly sequences: Float64Array;
+}
+
 export interface QueryProgress {
   readonly error: undefined;
   readonly cursor: Uint8Array;
@@ -101,11 +107,13 @@ export interface QueryProgress {
   readonly recordCount: number;
   /** Sum of the content lengths, also when the content was not asked for. */
   readonly bodyBytes: number;
-  /** Empty for `record`. */
+  /** Empty for `record` and `places`. */
   readonly headerLines: string;
   readonly body: readonly BodyPart[];
   /** For `record`. */
   readonly record: RecordHead | undefined;
+  /** For `places`; their memory is transferred. */
+  readonly places: RecordPlaces | undefined;
 }
 
 /** Errors travel as data: their class would be lost. */

@@ -18,8 +18,7 @@ import { encodePlan } from './job.ts';
 import type { QueryExecutor } from './pool.ts';
 import type { QueryState } from './query-table.ts';
 import { QueryTable } from './query-table.ts';
-import type { TimeRange } from './time-range.ts';
-import { resolveTimeRange } from './time-range.ts';
+import { rangeOrNothing, resolveTimeRange } from './time-range.ts';
 import type { AdmitRead, Queries, QuerySpec, ReadBatch, RecordData } from './types.ts';
 
 export interface QueryServiceOptions {
@@ -119,7 +118,7 @@ export class QueryService implements Queries, CommitListener {
       }
       // The contract counts one id for each sub-query (§5.1).
       this.reserveId();
-      const range = rangeOrNothing(spec, entry);
+      const range = rangeOrNothing(spec, entry.stats);
       if (range !== undefined) planned.push({ entry, range });
     }
     return this.#open(bucket, undefined, spec, planned, id);
@@ -298,16 +297,6 @@ export class QueryService implements Queries, CommitListener {
       state.isEndTold = true;
       throw error;
     }
-  }
-}
-
-/** A multi-entry query whose range is empty for one entry reads nothing of it; §5.2 leaves that free. */
-function rangeOrNothing(spec: QuerySpec, entry: Entry): TimeRange | undefined {
-  try {
-    return resolveTimeRange(spec, entry.stats);
-  } catch (error) {
-    if (error instanceof ApiError && error.status === 422) return undefined;
-    throw error;
   }
 }
 

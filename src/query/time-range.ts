@@ -27,3 +27,13 @@ export function resolveTimeRange(spec: RangeSpec, stats: RangeStats): TimeRange 
   if (firstTs > stopTs) throw new ApiError(422, 'Start time must be before stop time');
   return firstTs === stopTs ? undefined : { firstTs, lastTs: stopTs - 1n };
 }
+
+/** For queries over several entries: one whose range is impossible contributes nothing; §5.2 leaves that free. */
+export function rangeOrNothing(spec: RangeSpec, stats: RangeStats): TimeRange | undefined {
+  try {
+    return resolveTimeRange(spec, stats);
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 422) return undefined;
+    throw error;
+  }
+}

@@ -1,9 +1,11 @@
 /** A real store with queries over it, executed in this thread or by real worker threads. */
 import type { Bucket, Entry } from '../../src/catalog/model.ts';
+import { SlicedRecordChanges } from '../../src/commit/sliced-changes.ts';
 import { extensionRefusal } from '../../src/http/query-extensions.ts';
 import type { BatchLimits } from '../../src/query/job.ts';
 import type { QueryExecutor } from '../../src/query/pool.ts';
 import { QueryPool } from '../../src/query/pool.ts';
+import { QueryRemovals } from '../../src/query/query-removals.ts';
 import { QueryService } from '../../src/query/query-service.ts';
 import { QueryJobRunner } from '../../src/query/scan/run-query-job.ts';
 import type { QuerySpec, ReadBatch } from '../../src/query/types.ts';
@@ -40,6 +42,8 @@ export interface QueryHarness {
   readonly store: StoreHarness;
   readonly queries: QueryService;
   readonly pool: QueryPool | undefined;
+  readonly changes: SlicedRecordChanges;
+  readonly removals: QueryRemovals;
   newBucket(): Promise<Bucket>;
   /** Writes in one commit group and resolves when it is readable. @throws the refusal. */
   write(bucket: Bucket, entryName: string, records: readonly WrittenRecord[]): Promise<Entry>;
@@ -77,8 +81,9 @@ export async function openQueryHarness(
 ): Promise<QueryHarness> {
   const store = await openHarness(path);
   const pool = options.threads === undefined ? undefined : openPool(store, options);
+  const executor = pool ?? inlineExecutor(store.db);
   const queries = new QueryService({
-    executor: pool ?? inlineExecutor(store.db),
+    executor,
     limits: { ...TEST_LIMITS, ...options.limits },
     batchTimeoutMs: options.batchTimeoutMs ?? 5_000,
     maxQueries: options.maxQueries ?? 1_000,
@@ -87,10 +92,15 @@ export async function openQueryHarness(
     nowMs: options.nowMs ?? (() => performance.now()),
   });
   store.commits.addListener(queries);
+  const changes = new SlicedRecordChanges(store.commits, () => performance.now());
+  const reserveId = (): number => queries.reserveId();
+  const removals = new QueryRemovals({ executor, changes, reserveId });
   return {
     store,
     queries,
     pool,
+    changes,
+    removals,
     newBucket: async () => {
       const name = `bucket-${++bucketCount}`;
       await store.catalog.createBucket(name, TEST_SETTINGS);

@@ -1,14 +1,16 @@
 /** One job of a query worker: goes on from a cursor until a batch is full, the entries are drained, or time is up. */
 import type { RecordMeta } from '../../store/block.ts';
-import { toErrorData } from '../../errors/errors.ts';
+import { BugError, toErrorData } from '../../errors/errors.ts';
 import type { Labels } from '../../store/labels.ts';
 import type { RocksReader } from '../../store/rocks.ts';
 import type { CompiledCondition } from '../../when/condition.ts';
 import { compileCondition } from '../../when/condition.ts';
 import { parseJson } from '../../wire/json.ts';
+import { isMetaEntryName } from '../../wire/names.ts';
 import { ByteLru } from '../byte-lru.ts';
 import type { QueryCursor, QueryJob, QueryJobResult, QueryPlan, QueryProgress } from '../job.ts';
 import { decodeCursor, decodePlan, encodeCursor } from '../job.ts';
+import { hideTombstones } from '../tombstone-filter.ts';
 import { assembleBody } from './batch-body.ts';
 import type { BatchFormat, PickedRecord } from './batch-collector.ts';
 import { BatchCollector } from './batch-collector.ts';
@@ -17,12 +19,15 @@ import { BlockStore } from './block-store.ts';
 import type { LocatedRecord } from './entry-source.ts';
 import { EntrySource } from './entry-source.ts';
 import { MergeQueue } from './merge-queue.ts';
+import { collectPlaces } from './place-collector.ts';
 import { ScanBudget } from './scan-budget.ts';
 
 /** A plan, decoded, with its condition compiled. */
 interface PreparedPlan {
   readonly plan: QueryPlan;
   readonly condition: CompiledCondition | undefined;
+  /** For `$meta` entries, if it has any. */
+  readonly metaCondition: CompiledCondition | undefined;
   readonly projection: LabelProjection;
 }
 
@@ -66,6 +71,7 @@ export class QueryJobRunner {
     const { plan } = prepared;
     const cursor = job.cursor === undefined ? beginning(plan) : decodeCursor(job.cursor);
     const sources = this.#openSources(job, prepared, cursor);
+    if (job.output === 'places') return findPlaces(job, plan, cursor, sources);
     const collector = new BatchCollector(formatOf(job, plan), job.limits, job.withBody);
     const isDrained = collect(new MergeQueue(sources), collector, prepared.projection);
     for (const source of sources) savePosition(cursor, source);
@@ -75,13 +81,14 @@ export class QueryJobRunner {
       error: undefined,
       cursor: encodeCursor(cursor),
       isDrained,
-      isFinished: isDrained && !(plan.continuous && cursor.closed.includes(0)),
+      isFinished: isDrained && isOver(plan, cursor),
       nextTs: cursor.nextTs[0] ?? 0n,
       recordCount: records.length,
       bodyBytes: collector.bodyBytes,
       headerLines,
       body: body.parts,
       record: job.output === 'record' ? headOf(plan, records[0]) : undefined,
+      places: undefined,
     };
     return { result, transfer: body.buffer === undefined ? [] : [body.buffer] };
   }
@@ -91,12 +98,13 @@ export class QueryJobRunner {
     if (known !== undefined) return known;
     const plan = decodePlan(job.plan);
     const { whenText } = plan;
-    const condition =
-      whenText === undefined
-        ? undefined
-        : compileCondition(parseJson(whenText, { keepFloats: true }));
+    const when = whenText === undefined ? null : parseJson(whenText, { keepFloats: true });
+    const condition = whenText === undefined ? undefined : compileCondition(when);
+    const metaCondition = plan.names.some(isMetaEntryName)
+      ? compileCondition(hideTombstones(when))
+      : undefined;
     const projection = new LabelProjection(condition?.directives.selectLabels);
-    const prepared: PreparedPlan = { plan, condition, projection };
+    const prepared: PreparedPlan = { plan, condition, metaCondition, projection };
     this.#plans.set(job.queryId, prepared, job.plan.length);
     return prepared;
   }
@@ -107,7 +115,6 @@ export class QueryJobRunner {
     const settings = {
       store,
       plan: prepared.plan,
-      condition: prepared.condition,
       budget: new ScanBudget(nowMs, job.sliceMs, store),
       wantedRecords: job.limits.maxRecords,
     };
@@ -116,10 +123,52 @@ export class QueryJobRunner {
       const state = cursor.states.get(ordinal);
       const isClosed = cursor.closed[ordinal] === 1;
       if (isClosed && (state === undefined || state.pendingTs.length === 0)) return;
-      sources.push(new EntrySource(settings, ordinal, { nextTs, isClosed, state }));
+      const condition = conditionFor(job, prepared, ordinal);
+      sources.push(
+        new EntrySource({ ...settings, condition }, ordinal, { nextTs, isClosed, state }),
+      );
     });
     return sources;
   }
+}
+
+/** Removals see tombstones: what they leave could not be removed by any query. */
+function conditionFor(
+  { output }: QueryJob,
+  { plan, condition, metaCondition }: PreparedPlan,
+  ordinal: number,
+): CompiledCondition | undefined {
+  const isHiding = output !== 'places' && isMetaEntryName(plan.names[ordinal] ?? '');
+  return isHiding ? metaCondition : condition;
+}
+
+function isOver(plan: QueryPlan, cursor: QueryCursor): boolean {
+  return !(plan.continuous && cursor.closed.includes(0));
+}
+
+/** One entry after the other, so that records come grouped as they are stored. */
+function findPlaces(
+  job: QueryJob,
+  plan: QueryPlan,
+  cursor: QueryCursor,
+  sources: readonly EntrySource[],
+): JobOutcome {
+  const { places, isDrained } = collectPlaces(sources, job.limits.maxRecords);
+  for (const source of sources) savePosition(cursor, source);
+  const result: QueryProgress = {
+    error: undefined,
+    cursor: encodeCursor(cursor),
+    isDrained,
+    isFinished: isDrained && isOver(plan, cursor),
+    nextTs: cursor.nextTs[0] ?? 0n,
+    recordCount: places.timestamps.length,
+    bodyBytes: 0,
+    headerLines: '',
+    body: [],
+    record: undefined,
+    places,
+  };
+  return { result, transfer: [places.timestamps.buffer, places.sequences.buffer] };
 }
 
 function beginning(plan: QueryPlan): QueryCursor {
@@ -138,6 +187,8 @@ function formatOf(job: QueryJob, plan: QueryPlan): BatchFormat {
       return new BatchV1Format();
     case 'v2':
       return new BatchV2Format(plan.names, job.isInterleavingSafe);
+    case 'places':
+      throw new BugError('places are no batch');
   }
 }
 
