@@ -28,6 +28,9 @@ export interface WorkerOptions {
   /** PEM bundle that is trusted besides the system's roots; `null`: none (replication §5.9). */
   readonly caPem: string | null;
   readonly verifyTls: boolean;
+  /** Records and content bytes of one request (replication §5.2); more than 85 records exceed what targets accept. */
+  readonly batchMaxRecords: number;
+  readonly batchMaxBytes: number;
   /** Bytes of decoded blocks kept per thread. */
   readonly blockCacheBytes: number;
   /** Bytes of encoded windows kept per thread, for tasks with equal settings. */
@@ -42,6 +45,8 @@ export const DEFAULT_WORKER_OPTIONS: WorkerOptions = {
   noProgressTimeoutMs: 60_000,
   caPem: null,
   verifyTls: true,
+  batchMaxRecords: 85,
+  batchMaxBytes: 8_000_000,
   blockCacheBytes: 32 * 1024 * 1024,
   windowCacheBytes: 32 * 1024 * 1024,
 };

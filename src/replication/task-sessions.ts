@@ -1,6 +1,6 @@
 /** What a thread keeps of tasks between their slices: compiled filters and memory of refusals. Never decides anything. */
 import type { TaskSpec } from './messages.ts';
-import { type BatchLimits, DEFAULT_BATCH_LIMITS } from './scan/batch.ts';
+import { type BatchLimits, MAX_BATCH_RECORDS } from './scan/batch.ts';
 import type { LogReader } from './scan/log-reader.ts';
 import type { MetaCache } from './scan/meta-cache.ts';
 import { readBlock } from '../store/run-index.ts';
@@ -22,13 +22,16 @@ export interface TaskSession {
 export class TaskSessions {
   readonly #log: LogReader;
   readonly #metas: MetaCache;
+  readonly #limits: BatchLimits;
   readonly #sessions: Map<number, TaskSession> = new Map();
   /** Short names for signatures, which become parts of keys. */
   readonly #signatures: Map<string, string> = new Map();
 
-  constructor(log: LogReader, metas: MetaCache) {
+  /** @param limits of batches, unless a task's condition has directives for them. */
+  constructor(log: LogReader, metas: MetaCache, limits: BatchLimits) {
     this.#log = log;
     this.#metas = metas;
+    this.#limits = limits;
   }
 
   /** @throws ApiError 422 or JsonSyntaxError when the stored condition cannot be compiled. */
@@ -55,11 +58,11 @@ export class TaskSessions {
   #open(task: TaskSpec): TaskSession {
     const filter = this.newFilter(task);
     const { records, bytes } = filter.batchLimits;
-    const { maxRecords, maxBytes } = DEFAULT_BATCH_LIMITS;
+    const { maxRecords, maxBytes, maxHeaderBytes } = this.#limits;
     const limits: BatchLimits = {
-      ...DEFAULT_BATCH_LIMITS,
-      maxRecords: Math.max(1, Math.min(records ?? maxRecords, maxRecords)),
+      maxRecords: Math.max(1, Math.min(records ?? maxRecords, MAX_BATCH_RECORDS)),
       maxBytes: bytes ?? maxBytes,
+      maxHeaderBytes,
     };
     const signature = filter.isStateless ? this.#signatureOf(task, limits) : null;
     return { version: task.version, filter, limits, signature, memory: new RefusalMemory() };

@@ -13,6 +13,7 @@ import type {
   WorkerSetup,
 } from './messages.ts';
 import { RingWatcher } from './ring-watcher.ts';
+import { MAX_BATCH_HEADER_BYTES } from './scan/batch.ts';
 import { EntryDirectory } from './scan/entry-directory.ts';
 import { LogReader } from './scan/log-reader.ts';
 import { MetaCache } from './scan/meta-cache.ts';
@@ -37,7 +38,11 @@ export class WorkerRuntime {
     const windows = new WindowCache(options.windowCacheBytes);
     this.#scan = { log, metas, entries: new EntryDirectory(), windows, nowMs };
     this.#slices = { scan: this.#scan, watcher: new RingWatcher(ring, nowMs), options, nowMs };
-    this.#sessions = new TaskSessions(log, metas);
+    this.#sessions = new TaskSessions(log, metas, {
+      maxRecords: options.batchMaxRecords,
+      maxBytes: options.batchMaxBytes,
+      maxHeaderBytes: MAX_BATCH_HEADER_BYTES,
+    });
     this.#targets = new Targets(options, nowMs);
   }
 

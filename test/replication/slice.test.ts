@@ -176,6 +176,16 @@ describe('a slice', () => {
     }
   });
 
+  test('reads blocks that the ring was never given many at a time', async () => {
+    log.ring.setReadBuckets(new Set());
+    for (let ts = 0; ts < 500; ts++) fill(1, ts, 1);
+    log.publish();
+    const driver = new SliceDriver(newRuntime(log), settingsFor(target.url), NAMES);
+    await driver.drain();
+    expect(timestampsAt('dst/sensor-1')).toHaveLength(500);
+    expect(target.requests.length).toBeLessThan(12);
+  });
+
   test('streams a large record chunk by chunk with its length', async () => {
     const payload = payloadOf(1, 9n, 2_500_000);
     fill(1, 1, 2);

@@ -10,11 +10,11 @@ export interface BatchLimits {
   readonly maxHeaderBytes: number;
 }
 
-export const DEFAULT_BATCH_LIMITS: BatchLimits = {
-  maxRecords: 85,
-  maxBytes: 8_000_000,
-  maxHeaderBytes: 256 * 1024,
-};
+/** More record headers exceed the 100 header lines that targets accept by default (replication §5.2). */
+export const MAX_BATCH_RECORDS = 85;
+
+/** A batch ends at this much header text; a proxy in between often allows less and is learnt about by its 431. */
+export const MAX_BATCH_HEADER_BYTES: number = 256 * 1024;
 
 /** Content of a large record: read chunk by chunk while it is sent. */
 export interface LargeBody {
