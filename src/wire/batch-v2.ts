@@ -48,15 +48,62 @@ interface RecordHeader {
   readonly value: string;
 }
 
+/** What becomes of a label with an empty value: a write has no such label, an update removes it. */
+type EmptyValues = 'absent' | 'removed';
+
 /**
  * Checks in the order of §6.4: entries, start-ts, record headers.
  * @throws ApiError 422 with the texts of §6.1.
  */
 export function parseBatchV2(headers: BatchV2Headers): BatchV2Request {
+  return parseRequest(headers, 'absent');
+}
+
+/**
+ * Updates of labels (§6.5): the labels of a record are its operations, where an empty value removes a label. They hold
+ * those of the records of the same entry before it.
+ * @throws ApiError 422 with the texts of §6.1.
+ */
+export function parseBatchV2Updates(headers: BatchV2Headers): BatchV2Request {
+  return parseRequest(headers, 'removed');
+}
+
+/** A record that a request only names. */
+export type BatchV2Key = Pick<BatchV2Record, 'entryIndex' | 'deltaUs' | 'ts'>;
+
+export interface BatchV2Keys {
+  readonly entryNames: readonly string[];
+  readonly startTs: bigint;
+  /** By (entry index, delta). */
+  readonly records: readonly BatchV2Key[];
+}
+
+/**
+ * Names of records to be removed (§6.6); values of their headers are not looked at. Checks start-ts, entries, record
+ * headers in this order.
+ * @param checkEntries called before the record headers are looked at.
+ * @throws ApiError 422 with the texts of §6.1.
+ */
+export function parseBatchV2Keys(
+  headers: BatchV2Headers,
+  checkEntries: (entryNames: readonly string[]) => void,
+): BatchV2Keys {
+  const startTs = parseStartTs(headers.startTs);
+  const entryNames = parseEntryNames(headers.entries);
+  checkEntries(entryNames);
+  const found = recordHeaders(headers.others, entryNames.length, startTs);
+  const records = found.map(({ entryIndex, deltaUs }) => {
+    return { entryIndex, deltaUs, ts: startTs + deltaUs };
+  });
+  return { entryNames, startTs, records };
+}
+
+function parseRequest(headers: BatchV2Headers, emptyValues: EmptyValues): BatchV2Request {
   const entryNames = parseEntryNames(headers.entries);
   const startTs = parseStartTs(headers.startTs);
   const labelNames = parseLabelNames(headers.labels);
-  const records = parseRecords(headers.others, entryNames.length, startTs, labelNames);
+  const found = recordHeaders(headers.others, entryNames.length, startTs);
+  const records = decodeValues(found, startTs, labelNames, emptyValues);
   return { entryNames, startTs, records };
 }
 
@@ -116,12 +163,12 @@ function parseRecordName(name: string): { middle: string; last: string } | undef
   return { middle: rest.slice(0, dash), last };
 }
 
-function parseRecords(
+/** Record headers by (entry index, delta), each record once. */
+function recordHeaders(
   others: readonly string[],
   entryCount: number,
   startTs: bigint,
-  labelNames: readonly string[] | undefined,
-): BatchV2Record[] {
+): RecordHeader[] {
   const found: RecordHeader[] = [];
   for (let i = 0; i + 1 < others.length; i += 2) {
     const name = others[i] ?? '';
@@ -144,7 +191,11 @@ function parseRecords(
     found.push({ entryIndex, deltaUs, name, value: others[i + 1] ?? '' });
   }
   found.sort(byEntryThenDelta);
-  return decodeValues(found, startTs, labelNames);
+  // A name cannot occur twice; of two spellings of one number (`1`, `01`) the first counts.
+  return found.filter((header, i) => {
+    const before = found[i - 1];
+    return before === undefined || byEntryThenDelta(before, header) !== 0;
+  });
 }
 
 function byEntryThenDelta(a: RecordHeader, b: RecordHeader): number {
@@ -156,14 +207,13 @@ function decodeValues(
   found: readonly RecordHeader[],
   startTs: bigint,
   labelNames: readonly string[] | undefined,
+  emptyValues: EmptyValues,
 ): BatchV2Record[] {
   const records: BatchV2Record[] = [];
   for (const header of found) {
     const last = records.at(-1);
     const previous = last?.entryIndex === header.entryIndex ? last : undefined;
-    // A name cannot occur twice; of two spellings of one number (`1`, `01`) the first counts.
-    if (previous?.deltaUs === header.deltaUs) continue;
-    const value = parseBatchV2Value(header.value, previous, labelNames);
+    const value = parseBatchV2Value(header.value, previous, labelNames, emptyValues);
     const { entryIndex, deltaUs } = header;
     records.push({ entryIndex, deltaUs, ts: startTs + deltaUs, ...value });
   }
@@ -180,6 +230,7 @@ export function parseBatchV2Value(
   value: string,
   previous: Pick<BatchV2Record, 'contentType' | 'labels'> | undefined,
   labelNames: readonly string[] | undefined,
+  emptyValues: EmptyValues = 'absent',
 ): Pick<BatchV2Record, 'lengthBytes' | 'contentType' | 'labels'> {
   if (!isPrintableAscii(value)) {
     throw new ApiError(422, 'Malformed header received: failed to convert header to a str');
@@ -200,7 +251,8 @@ export function parseBatchV2Value(
   const type = value.slice(typeAt + 1, deltaAt === -1 ? undefined : deltaAt).trim();
   const contentType = type === '' ? (previous?.contentType ?? DEFAULT_CONTENT_TYPE) : type;
   const before = previous?.labels ?? NO_LABELS;
-  const labels = deltaAt === -1 ? before : applyDelta(value, deltaAt + 1, before, labelNames);
+  const labels =
+    deltaAt === -1 ? before : applyDelta(value, deltaAt + 1, before, labelNames, emptyValues);
   return { lengthBytes, contentType, labels };
 }
 
@@ -209,6 +261,7 @@ function applyDelta(
   from: number,
   before: Labels,
   labelNames: readonly string[] | undefined,
+  emptyValues: EmptyValues,
 ): Labels {
   const labels = new Map<string, string>();
   for (let i = 0; i + 1 < before.length; i += 2) labels.set(before[i] ?? '', before[i + 1] ?? '');
@@ -229,7 +282,7 @@ function applyDelta(
       value = text.slice(equals + 1, end).trim();
       at = skipSeparators(text, end);
     }
-    if (value === '') labels.delete(name);
+    if (value === '' && emptyValues === 'absent') labels.delete(name);
     else labels.set(name, value);
   }
   return labels.size === 0 ? NO_LABELS : [...labels].flat();
