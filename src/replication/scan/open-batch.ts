@@ -21,7 +21,7 @@ export class OpenBatch {
   #runs: Run[] = [];
   bytes = 0;
   headerBytes = 0;
-  firstSequence = Number.MAX_SAFE_INTEGER;
+  firstSequence: number = Number.MAX_SAFE_INTEGER;
   #highestTs = -1n;
   #isSorted = true;
 
