@@ -41,9 +41,10 @@ async function serve(): Promise<void> {
     instance = new Instance(config, logger, provisioning);
     stopOnSignal(instance, logger, config.stopTimeoutMs);
     const port = await instance.start();
-    const { host, apiBasePath, dataPath, durability } = config;
+    const { host, apiBasePath, dataPath, durability, certPath } = config;
+    const scheme = certPath === undefined ? 'http' : 'https';
     logger.info(
-      { url: `http://${host}:${port}${apiBasePath}api/v1`, dataPath, durability },
+      { url: `${scheme}://${host}:${port}${apiBasePath}api/v1`, dataPath, durability },
       needsTokens(config) ? 'ready' : 'ready, without authentication',
     );
   } catch (error) {

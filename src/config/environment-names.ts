@@ -32,11 +32,6 @@ export const UNSUPPORTED_VARIABLES: readonly UnsupportedVariables[] = [
     consequence: 'pending records are not limited in number',
   },
   {
-    names: 'RS_CERT_PATH, RS_CERT_KEY_PATH',
-    pattern: /^RS_CERT_(KEY_)?PATH$/,
-    consequence: 'the server speaks plain HTTP',
-  },
-  {
     names: 'RS_PRIMARY_URL, RS_SECONDARY_URL, RS_LOCK_FILE_*',
     pattern: /^RS_(PRIMARY_URL|SECONDARY_URL|LOCK_FILE_.+)$/,
     consequence: 'the only role is STANDALONE',

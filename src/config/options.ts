@@ -38,6 +38,19 @@ export const OPTIONS = {
     description:
       'What created query links begin with, with the base path. Without it that is host, port and base path.',
   },
+  certPath: {
+    env: 'RS_CERT_PATH',
+    kind: 'text',
+    group: 'Server',
+    description:
+      'PEM file with the certificate and its chain: the server speaks HTTPS only. Read again when it changes.',
+  },
+  certKeyPath: {
+    env: 'RS_CERT_KEY_PATH',
+    kind: 'text',
+    group: 'Server',
+    description: 'PEM file with the private key of the certificate, without passphrase.',
+  },
   corsAllowOrigins: {
     env: 'RS_CORS_ALLOW_ORIGIN',
     kind: 'list',

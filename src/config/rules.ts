@@ -77,6 +77,11 @@ const RULES: readonly Rule[] = [
     isBroken: (config) => config.metricsAuth && !needsTokens(config),
     text: () => `${OPTIONS.metricsAuth.env}=true needs ${TOKEN} or ${INIT_TOKEN}`,
   },
+  {
+    rows: ['certPath', 'certKeyPath'],
+    isBroken: ({ certPath, certKeyPath }) => certPath !== undefined && certKeyPath === undefined,
+    text: () => `${OPTIONS.certPath.env} needs ${OPTIONS.certKeyPath.env}`,
+  },
 ];
 
 /** Problems between variables that are fine on their own. */
@@ -102,7 +107,7 @@ export function provisioningProblems(
 
 /** What an operator should know about a configuration that is allowed. */
 export function crossWarnings(config: Config, { tokens }: Provisioning): string[] {
-  const { host, replicationVerifySsl } = config;
+  const { host, replicationVerifySsl, certPath, certKeyPath } = config;
   const warnings: string[] = [];
   if (!needsTokens(config)) {
     warnings.push(
@@ -113,6 +118,11 @@ export function crossWarnings(config: Config, { tokens }: Provisioning): string[
   }
   if (config.authDisabled && tokens.length > 0) {
     warnings.push(`${DISABLE}: tokens of RS_TOKEN_* are not provisioned`);
+  }
+  if (certKeyPath !== undefined && certPath === undefined) {
+    warnings.push(
+      `${OPTIONS.certKeyPath.env} without ${OPTIONS.certPath.env}: the server speaks plain HTTP`,
+    );
   }
   if (!replicationVerifySsl) {
     warnings.push(

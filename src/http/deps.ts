@@ -13,6 +13,8 @@ export type FrontConfig = Pick<
   Config,
   | 'apiBasePath'
   | 'publicUrl'
+  | 'certPath'
+  | 'certKeyPath'
   | 'corsAllowOrigins'
   | 'instanceName'
   | 'instanceRole'

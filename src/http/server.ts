@@ -2,6 +2,7 @@
 import { createRates } from '../limits/rates.ts';
 import type { Rates } from '../limits/rates.ts';
 import { WriterGate } from '../limits/writer-gate.ts';
+import type { CertificateFiles } from './certificate.ts';
 import { clientAddress } from './client-address.ts';
 import { CorsPolicy } from './cors.ts';
 import type { FrontConfig, FrontDeps } from './deps.ts';
@@ -11,6 +12,7 @@ import { Exchange, ExchangeContext } from './exchange.ts';
 import type { Front } from './front.ts';
 import { refuseWrite } from './handlers/entries.ts';
 import { createStartWrite } from './held-write.ts';
+import { Listener } from './listener.ts';
 import { ProgressSweep } from './progress-sweep.ts';
 import { RequestHeaders } from './request-headers.ts';
 import { RequestMetrics } from './request-metrics.ts';
@@ -19,8 +21,8 @@ import { Router } from './router.ts';
 import type { Route } from './router.ts';
 import { UploadBudget } from './upload-budget.ts';
 import type { UploadBudgetFigures } from './upload-budget.ts';
-import { LISTEN_EXCLUSIVE, loadUws } from './uws.ts';
-import type { UwsApp, UwsListenSocket, UwsModule, UwsRequest, UwsResponse } from './uws.ts';
+import { loadUws } from './uws.ts';
+import type { UwsRequest, UwsResponse } from './uws.ts';
 
 const STARTING_TEXT = 'The server is starting up, please try again later';
 const STOPPING_TEXT = 'The server is shutting down, please try again later';
@@ -32,22 +34,18 @@ export interface FrontFigures {
 }
 
 export class FrontServer {
-  readonly #uws: UwsModule;
-  readonly #app: UwsApp;
   readonly #front: Front;
   readonly #router: Router;
   readonly #metrics = new RequestMetrics();
   readonly #budget: UploadBudget;
   readonly #sweep: ProgressSweep;
   readonly #uiPath: string;
-  #socket: UwsListenSocket | undefined;
-  #address = { host: '', port: 0 };
+  readonly #listener: Listener;
   #isStopping = false;
 
   /** @throws NativeModuleError when uWebSockets.js does not load. */
   constructor(deps: FrontDeps) {
     const { config, logger } = deps;
-    this.#uws = loadUws();
     this.#router = new Router(config.apiBasePath);
     this.#uiPath = `${config.apiBasePath}ui/`;
     this.#budget = new UploadBudget(config.uploadMemoryBytes);
@@ -63,16 +61,23 @@ export class FrontServer {
       startWrite: createStartWrite(intake, writerGate(config)),
       startMs: performance.now(),
     };
-    this.#app = this.#uws.App().any('/*', this.#requestHandler());
+    this.#listener = new Listener({
+      uws: loadUws(),
+      certificate: certificateFiles(config),
+      logger,
+      onRequest: this.#requestHandler(),
+    });
   }
 
   /** `RS_PUBLIC_URL`, or what follows from the listener (http-api §7). */
   #publicUrl(): string {
     const { publicUrl, apiBasePath } = this.#front.deps.config;
     if (publicUrl !== undefined) return publicUrl;
-    const { host, port } = this.#address;
+    const { address, isSecure } = this.#listener;
+    const { host, port } = address;
     const name = host.includes(':') ? `[${host}]` : host;
-    return `http://${name}${port === 80 ? '' : `:${port}`}${apiBasePath}`;
+    const portText = port === (isSecure ? 443 : 80) ? '' : `:${port}`;
+    return `${isSecure ? 'https' : 'http'}://${name}${portText}${apiBasePath}`;
   }
 
   /** Without a limit no request is asked who sends it. */
@@ -92,20 +97,10 @@ export class FrontServer {
 
   /**
    * @param port 0 for a free one.
-   * @returns the port listened on. Rejects when the address cannot be used.
+   * @returns the port listened on. Rejects when the address or the certificate cannot be used.
    */
   listen(host: string, port: number): Promise<number> {
-    return new Promise((resolve, reject) => {
-      this.#app.listen(host, port, LISTEN_EXCLUSIVE, (socket) => {
-        if (socket === false) {
-          reject(new Error(`Cannot listen on ${host}:${port}`));
-          return;
-        }
-        this.#socket = socket;
-        this.#address = { host, port: this.#uws.us_socket_local_port(socket) };
-        resolve(this.#address.port);
-      });
-    });
+    return this.#listener.listen(host, port);
   }
 
   /**
@@ -115,8 +110,7 @@ export class FrontServer {
    */
   async close(timeoutMs: number): Promise<void> {
     this.#isStopping = true;
-    if (this.#socket !== undefined) this.#uws.us_listen_socket_close(this.#socket);
-    this.#socket = undefined;
+    this.#listener.stopAccepting();
     const { context } = this.#front;
     if (context.inFlight > 0) {
       await new Promise<void>((resolve) => {
@@ -128,7 +122,7 @@ export class FrontServer {
       });
     }
     context.onIdle = undefined;
-    this.#app.close();
+    this.#listener.close();
     this.#sweep.stop();
   }
 
@@ -219,4 +213,10 @@ function ratesOf({ rateLimitApi, rateLimitIngress, rateLimitEgress }: FrontConfi
 
 function writerGate({ maxWritersInFlight }: FrontConfig): WriterGate | undefined {
   return maxWritersInFlight === 0 ? undefined : new WriterGate(maxWritersInFlight);
+}
+
+/** A rule of the configuration sees to it that both are set. */
+function certificateFiles({ certPath, certKeyPath }: FrontConfig): CertificateFiles | undefined {
+  if (certPath === undefined || certKeyPath === undefined) return undefined;
+  return { certPath, keyPath: certKeyPath };
 }

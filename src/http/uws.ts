@@ -61,12 +61,16 @@ export interface UwsApp {
 
 export interface UwsModule {
   App(): UwsApp;
+  /** PEM files. Throws when one of them cannot be used, without saying why. */
+  SSLApp(options: { readonly cert_file_name: string; readonly key_file_name: string }): UwsApp;
   us_listen_socket_close(socket: UwsListenSocket): void;
   us_socket_local_port(socket: UwsListenSocket): number;
 }
 
 /** Listen option: no other socket may share the port. */
 export const LISTEN_EXCLUSIVE = 1;
+/** Listen option: others may that say so too; with a port given, for 0 it is exclusive all the same (measured). */
+export const LISTEN_SHARED = 0;
 
 /** Largest request head in bytes; more is answered 431 by the library. Read when the library loads. */
 export const MAX_HEADERS_BYTES: number = 1024 * 1024;

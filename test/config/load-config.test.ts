@@ -34,6 +34,8 @@ describe('defaults', () => {
       port: 8383,
       apiBasePath: '/',
       publicUrl: undefined,
+      certPath: undefined,
+      certKeyPath: undefined,
       corsAllowOrigins: [],
       instanceName: 'edge-1',
       instanceRole: 'STANDALONE',
@@ -238,12 +240,10 @@ describe('variables without effect', () => {
       ...base,
       RS_LIFECYCLE_1_NAME: 'writer',
       RS_LIFECYCLE_1_WHEN: 'hunter2',
-      RS_CERT_PATH: '/etc/cert.pem',
       RS_REPLICATION_A_SRC_BUCKET: 'data',
       RS_REPLICATION_A_INCLUDE_anomaly: '1',
     });
     expect(text).toStrictEqual([
-      'RS_CERT_PATH: not supported, the server speaks plain HTTP',
       'RS_LIFECYCLE_1_NAME, RS_LIFECYCLE_1_WHEN: not supported, lifecycles are not provisioned',
       'RS_REPLICATION_A_INCLUDE_anomaly, RS_REPLICATION_A_SRC_BUCKET: not supported, replication tasks are not provisioned',
     ]);
@@ -267,6 +267,12 @@ describe('variables without effect', () => {
       PATH: '/bin',
     };
     expect(warnings(env)).toStrictEqual([]);
+  });
+
+  test('a key without a certificate is warned of', () => {
+    expect(warnings({ ...base, RS_CERT_KEY_PATH: '/etc/key.pem' })).toStrictEqual([
+      'RS_CERT_KEY_PATH without RS_CERT_PATH: the server speaks plain HTTP',
+    ]);
   });
 
   test('switched-off certificate checks are warned of', () => {

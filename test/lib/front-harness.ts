@@ -45,6 +45,8 @@ export interface FrontHarness {
 export const TEST_FRONT_CONFIG: FrontConfig = {
   apiBasePath: '/',
   publicUrl: undefined,
+  certPath: undefined,
+  certKeyPath: undefined,
   corsAllowOrigins: [],
   instanceName: 'test-instance',
   instanceRole: 'STANDALONE',
