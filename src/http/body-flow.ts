@@ -37,8 +37,10 @@ export class BodyFlow {
   #hasAsked = false;
   /** Since when it waits for memory; 0 when it does not. */
   #waitingSinceMs = 0;
-  /** The connection has given the last byte. */
+  /** The connection has given the last byte: it belongs to the next request and is never held back any more. */
   #isInputDone = false;
+  /** The connection stands because of this body. */
+  #isHeld = false;
   #isDiscarding = false;
   #isEnded = false;
 
@@ -62,8 +64,7 @@ export class BodyFlow {
   accept(chunk: ArrayBuffer, isLast: boolean): void {
     if (this.#isEnded || !this.#exchange.isOpen) return;
     this.#progressMs = performance.now();
-    this.#isInputDone = isLast;
-    if (isLast) this.#sweep.delete(this);
+    if (isLast) this.#releaseConnection();
     else this.#steer();
     if (this.#decoder !== undefined) {
       this.#decode(this.#decoder, chunk);
@@ -163,7 +164,7 @@ export class BodyFlow {
         if (this.#isDiscarding || this.#isEnded) return;
         this.#undecoded--;
         this.#progressMs = performance.now();
-        if (!this.#isInputDone) this.#steer();
+        this.#steer();
       });
     }
     if (this.#isInputDone) decoder.end();
@@ -194,11 +195,20 @@ export class BodyFlow {
     this.#receiver.onBroken(error, isReadable);
   }
 
+  /** A connection may still give bytes it had when it was held, the last one among them. */
+  #releaseConnection(): void {
+    this.#isInputDone = true;
+    this.#sweep.delete(this);
+    if (this.#isHeld) this.#exchange.res.resume();
+    this.#isHeld = false;
+  }
+
   /** Makes the connection flow or stand; either way the library's timer starts anew. */
   #steer(): void {
     const { res, isOpen } = this.#exchange;
-    if (!isOpen) return;
+    if (!isOpen || this.#isInputDone) return;
     res.pause();
-    if (this.#pauses === 0 && this.#undecoded === 0) res.resume();
+    this.#isHeld = this.#pauses > 0 || this.#undecoded > 0;
+    if (!this.#isHeld) res.resume();
   }
 }

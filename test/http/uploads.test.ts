@@ -38,6 +38,22 @@ describe('large contents', () => {
     expect(front.server.figures().uploads.heldBytes).toBe(0);
   });
 
+  test('a connection takes one large record after the other', async () => {
+    const front = open();
+    await front.api('POST', '/b/kept');
+    const connection = await connectRaw(front.port);
+    const content = randomBytes(4 * MIB);
+    for (let ts = 1; ts <= 8; ts++) {
+      const path = `/api/v1/b/kept/large?ts=${ts}`;
+      await connection.send(requestHead({ method: 'POST', path, body: content }));
+      await connection.send(content);
+      expect((await connection.response()).status).toBe(200);
+    }
+    connection.destroy();
+    const read = await front.api('GET', '/b/kept/large?ts=8');
+    expect(digest(read.body)).toBe(digest(content));
+  });
+
   test('large and small records of one batch are cut apart and answered together', async () => {
     const front = open();
     const lengths = [10, 3 * CHUNK_BYTES + 5, 0, 20, CHUNK_BYTES + 1, 1];
