@@ -6,25 +6,13 @@ import type { RowChange } from '../store/row-change.ts';
 import { checkBucketName, checkEntryName, parentEntryNames } from '../wire/names.ts';
 import type { LoadedCatalog } from './load.ts';
 import type { Bucket, BucketSettings, Entry } from './model.ts';
+import { EntryChanges } from './entry-changes.ts';
 import { entryDeleting, entryMissing } from './entry-errors.ts';
-import { encodeEntryRows, nameRow, statsRow } from './entry-rows.ts';
+import { encodeEntryRows, markDurable, statsRow } from './entry-rows.ts';
+import type { Remover, RowCommitter } from './ports.ts';
 import type { StoreHeader } from './rows.ts';
 import { emptyStats, encodeJson } from './rows.ts';
 import type { CatalogPort } from './types.ts';
-
-/** The part of the commit path the catalogue needs. */
-export interface RowCommitter {
-  /** Resolves after the commit that contains all rows. */
-  commitRows(rows: readonly RowChange[]): Promise<void>;
-  readonly headSequence: number;
-}
-
-/** Removes what buckets and entries hold, in the background. */
-export interface Remover {
-  start(bucket: Bucket, onRemoved: () => void): void;
-  /** Entries of one bucket that are marked as DELETING. */
-  startEntries(entries: readonly Entry[], onRemoved: () => void): void;
-}
 
 /** Id of an entry that exists only as the target of a request; real ids begin at 1. */
 const DETACHED_ID = 0;
@@ -38,6 +26,7 @@ export class Catalog implements CatalogPort {
   readonly #entriesById: Map<number, Entry>;
   /** Names of buckets whose creation is not committed yet. */
   readonly #reserved = new Set<string>();
+  readonly #entryChanges: EntryChanges;
   #header: StoreHeader;
 
   constructor(loaded: LoadedCatalog, commits: RowCommitter, remover: Remover) {
@@ -48,6 +37,11 @@ export class Catalog implements CatalogPort {
     this.#buckets = loaded.buckets;
     this.#entriesById = loaded.entriesById;
     for (const bucket of this.#buckets.values()) this.#bucketsById.set(bucket.id, bucket);
+    this.#entryChanges = new EntryChanges(commits, remover, {
+      add: (bucket, name) => this.#addEntry(bucket, name),
+      delete: (entry) => this.#deleteEntry(entry),
+      headerRow: () => this.headerRow(),
+    });
   }
 
   /** Goes on with removals that a stop or crash interrupted. */
@@ -58,7 +52,7 @@ export class Catalog implements CatalogPort {
         continue;
       }
       const left = [...bucket.entries.values()].filter(({ status }) => status === 'DELETING');
-      if (left.length > 0) this.#removeEntries(left);
+      if (left.length > 0) this.#entryChanges.removeContent(left);
     }
   }
 
@@ -123,7 +117,7 @@ export class Catalog implements CatalogPort {
     for (const entry of bucket.entries.values()) {
       if (entry.status === 'DELETING') throw entryDeleting(entry);
     }
-    await this.#changeSettings(bucket, settings);
+    this.#changeSettings(bucket, settings);
   }
 
   /**
@@ -138,7 +132,7 @@ export class Catalog implements CatalogPort {
     if (!this.#buckets.has(name)) await this.createBucket(name, settingsFor(undefined));
     const bucket = this.bucket(name);
     bucket.isProvisioned = true;
-    await this.#changeSettings(bucket, settingsFor(bucket.settings));
+    this.#changeSettings(bucket, settingsFor(bucket.settings));
   }
 
   async renameBucket(
@@ -155,15 +149,10 @@ export class Catalog implements CatalogPort {
       throw new ApiError(409, `Can't rename provisioned bucket '${name}'`);
     }
     const bucket = this.bucket(name);
-    this.#reserved.add(newName);
-    try {
-      await this.#commits.commitRows([this.#bucketRow({ ...bucket, name: newName }), ...rows]);
-      this.#buckets.delete(name);
-      bucket.name = newName;
-      this.#buckets.set(newName, bucket);
-    } finally {
-      this.#reserved.delete(newName);
-    }
+    this.#commits.commitNow([this.#bucketRow({ ...bucket, name: newName }), ...rows]);
+    this.#buckets.delete(name);
+    bucket.name = newName;
+    this.#buckets.set(newName, bucket);
   }
 
   async removeBucket(name: string, rows: readonly RowChange[] = []): Promise<void> {
@@ -195,48 +184,22 @@ export class Catalog implements CatalogPort {
   async renameEntry(bucketName: string, entryName: string, newName: string): Promise<void> {
     const bucket = this.bucket(bucketName);
     checkEntryName(newName);
-    const exists = new ApiError(409, `Entry '${newName}' already exists in bucket '${bucketName}'`);
-    if (newName === entryName || newName.startsWith(`${entryName}/`)) throw exists;
-    const moved = this.#family(bucket, entryName);
-    if (moved.length === 0) throw entryMissing(bucketName, entryName);
-    if (this.#family(bucket, newName).length > 0) throw exists;
-    for (const entry of moved) if (entry.status === 'DELETING') throw entryDeleting(entry);
-    const parents = parentEntryNames(newName).filter((parent) => !bucket.entries.has(parent));
-    const created = parents.map((parent) => this.#addEntry(bucket, parent));
-    const renamed = moved.map((entry) => ({
-      entry,
-      name: newName + entry.name.slice(entryName.length),
-    }));
-    await this.#commits.commitRows([
-      ...created.flatMap((entry) => encodeEntryRows(entry)),
-      ...created.map((entry) => statsRow(entry)),
-      ...renamed.map(({ entry, name }) => nameRow({ ...entry, name })),
-    ]);
-    for (const entry of created) entry.isDurable = true;
-    for (const { entry, name } of renamed) {
-      bucket.entries.delete(entry.name);
-      entry.name = name;
-      bucket.entries.set(name, entry);
-    }
+    this.#entryChanges.rename(bucket, entryName, newName);
   }
 
   async removeEntry(bucketName: string, entryName: string): Promise<void> {
-    const bucket = this.bucket(bucketName);
-    const family = this.#family(bucket, entryName);
-    if (family.length === 0) throw entryMissing(bucketName, entryName);
-    for (const entry of family) if (entry.status === 'DELETING') throw entryDeleting(entry);
-    for (const entry of family) entry.status = 'DELETING';
-    try {
-      await this.#commits.commitRows([
-        ...family.map((entry) => nameRow(entry)),
-        this.#bucketRow(bucket),
-        this.headerRow(),
-      ]);
-    } catch (error) {
-      for (const entry of family) entry.status = 'READY';
-      throw error;
+    this.#entryChanges.remove(this.bucket(bucketName), entryName);
+  }
+
+  async ensureEntry(bucketName: string, entryName: string): Promise<Entry> {
+    const entry = this.attach(this.entryForWrite(bucketName, entryName));
+    if (entry.isDurable) return entry;
+    this.#commits.flush();
+    if (!entry.isDurable) {
+      this.#commits.commitNow([...encodeEntryRows(entry), statsRow(entry)]);
+      markDurable(entry);
     }
-    this.#removeEntries(family);
+    return entry;
   }
 
   entryForWrite(bucketName: string, entryName: string): Entry {
@@ -264,7 +227,12 @@ export class Catalog implements CatalogPort {
     const { bucket, name } = entry;
     const known = bucket.entries.get(name);
     if (known !== undefined) return known;
-    for (const parentName of parentEntryNames(name)) {
+    const parentNames = parentEntryNames(name);
+    if (parentNames.some((parent) => bucket.entries.get(parent)?.status === 'DELETING')) {
+      // The deletion began after the request: its records are refused like those of the parent.
+      return { ...entry, status: 'DELETING' };
+    }
+    for (const parentName of parentNames) {
       if (!bucket.entries.has(parentName)) this.#addEntry(bucket, parentName);
     }
     return this.#addEntry(bucket, name);
@@ -292,8 +260,9 @@ export class Catalog implements CatalogPort {
     };
   }
 
-  async #changeSettings(bucket: Bucket, settings: BucketSettings): Promise<void> {
-    await this.#commits.commitRows([this.#bucketRow({ ...bucket, settings })]);
+  /** The row is made and written in one go: changes of one bucket cannot overwrite each other. */
+  #changeSettings(bucket: Bucket, settings: BucketSettings): void {
+    this.#commits.commitNow([this.#bucketRow({ ...bucket, settings })]);
     bucket.settings = settings;
   }
 
@@ -305,22 +274,9 @@ export class Catalog implements CatalogPort {
     return entry;
   }
 
-  /** The durable entry of this name and all its descendants. */
-  #family(bucket: Bucket, entryName: string): Entry[] {
-    const prefix = `${entryName}/`;
-    return [...bucket.entries.values()].filter(
-      ({ name, isDurable }) => isDurable && (name === entryName || name.startsWith(prefix)),
-    );
-  }
-
-  #removeEntries(entries: readonly Entry[]): void {
-    this.#remover.startEntries(entries, () => {
-      for (const entry of entries) {
-        entry.bucket.sizeBytes -= entry.stats.sizeBytes;
-        entry.bucket.entries.delete(entry.name);
-        this.#entriesById.delete(entry.id);
-      }
-    });
+  #deleteEntry(entry: Entry): void {
+    entry.bucket.entries.delete(entry.name);
+    this.#entriesById.delete(entry.id);
   }
 
   #remove(bucket: Bucket): void {

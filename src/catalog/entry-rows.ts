@@ -22,6 +22,16 @@ export function encodeEntryRows(entry: Entry): EntryRowPut[] {
   return rows;
 }
 
+/** After the commit with the rows of `encodeEntryRows`: the entry and its parents are readable. */
+export function markDurable(entry: Entry): void {
+  if (entry.isDurable) return;
+  entry.isDurable = true;
+  for (const parent of parentEntryNames(entry.name)) {
+    const found = entry.bucket.entries.get(parent);
+    if (found !== undefined) found.isDurable = true;
+  }
+}
+
 /** Figures of an entry as they are now. */
 export function statsRow(entry: Entry): EntryRowPut {
   const value = encodeStats(entry.stats);

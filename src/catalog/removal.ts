@@ -16,7 +16,7 @@ import { blockKey, chunkKey, metaIdRange, metaKey } from '../store/keys.ts';
 import type { ColumnName, RocksDatabase } from '../store/rocks.ts';
 import { indexKey } from '../store/keys.ts';
 import { readBlock, runsFrom } from '../store/run-index.ts';
-import type { Remover, RowCommitter } from './catalog.ts';
+import type { Remover, RowCommitter } from './ports.ts';
 import type { Bucket, Entry, Run } from './model.ts';
 
 interface RowRemoval {

@@ -54,6 +54,12 @@ export interface CatalogPort {
   entryForWrite(bucketName: string, entryName: string): Entry;
 
   /**
+   * The entry of this name, created if it is not there. Resolves when it is durable.
+   * @throws ApiError like `entryForWrite`.
+   */
+  ensureEntry(bucketName: string, entryName: string): Promise<Entry>;
+
+  /**
    * An entry that clients can see.
    * @throws ApiError 404 `Bucket '<b>' is not found`, 404 `Entry '<e>' not found in bucket '<b>'`, 409 deleting.
    */

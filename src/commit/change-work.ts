@@ -1,6 +1,6 @@
 /** One request's changes, step by step. A step is small enough for a turn of the event loop; commits hold many. */
+import { recordMissing } from '../catalog/entry-errors.ts';
 import type { Entry } from '../catalog/model.ts';
-import { ApiError } from '../errors/errors.ts';
 import type { MillraceError } from '../errors/errors.ts';
 import type { LabelChange, RecordSet } from './changes.ts';
 import { applyOperations } from './label-operations.ts';
@@ -123,8 +123,4 @@ export class RangeRemoval extends ChangeWork {
     this.#fromTs = slice.nextTs;
     return false;
   }
-}
-
-function recordMissing({ bucket, name }: Entry, ts: bigint): ApiError {
-  return new ApiError(404, `Record ${ts} not found in entry ${bucket.name}/${name}`);
 }

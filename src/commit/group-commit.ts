@@ -173,6 +173,20 @@ export class GroupCommit implements Ingest {
     });
   }
 
+  /**
+   * Commits what is staged, and then these rows, before it returns: for changes between which nothing may come.
+   * @throws MillraceError when the rows could not be stored.
+   */
+  commitNow(rows: readonly RowChange[]): void {
+    const outcome: { error: MillraceError | null } = { error: null };
+    this.flush();
+    this.stageRows(rows, (error) => {
+      outcome.error = error;
+    });
+    this.flush();
+    if (outcome.error !== null) throw outcome.error;
+  }
+
   /** Flushes and refuses everything that comes later with 503. */
   close(): void {
     this.flush();

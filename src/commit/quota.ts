@@ -95,11 +95,12 @@ function emptyBucket(bucket: Bucket, evict: Evict): void {
   }
 }
 
-/** The entry with the oldest record; attachments are never victims. */
+/** The entry with the oldest record. Attachments are never victims, and what is being removed no longer counts. */
 function oldestEntry(bucket: Bucket): Entry | undefined {
   let oldest: Entry | undefined;
   for (const entry of bucket.entries.values()) {
-    if (entry.stats.recordCount === 0 || isMetaEntryName(entry.name)) continue;
+    if (entry.stats.recordCount === 0 || entry.status === 'DELETING') continue;
+    if (isMetaEntryName(entry.name)) continue;
     if (oldest === undefined || entry.stats.oldestTs < oldest.stats.oldestTs) oldest = entry;
   }
   return oldest;

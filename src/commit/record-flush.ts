@@ -13,7 +13,7 @@ import { putHead } from '../store/head-row.ts';
 import { blockKey, indexKey, metaKey, metaKey64, sequenceOfBlockKey } from '../store/keys.ts';
 import type { WriteBatch } from '../store/rocks.ts';
 import { encodeRun } from '../store/run-index.ts';
-import { isMetaEntryName, parentEntryNames } from '../wire/names.ts';
+import { isMetaEntryName } from '../wire/names.ts';
 import type { Plan } from './apply.ts';
 import { apply } from './apply.ts';
 import type { AttachmentWrites } from './attachment-writes.ts';
@@ -25,7 +25,7 @@ import {
 import { BlockArena } from './block-arena.ts';
 import type { CommitStats } from './commit-stats.ts';
 import { observeCommit } from './commit-stats.ts';
-import { encodeEntryRows } from '../catalog/entry-rows.ts';
+import { encodeEntryRows, markDurable } from '../catalog/entry-rows.ts';
 import { RunTail, StoredEntryView } from './entry-view.ts';
 import { MutationSession } from './mutations.ts';
 import { deletingRefusal } from './refusal.ts';
@@ -161,6 +161,11 @@ export class RecordFlush {
     }
     // Before the new records: where both change a row, theirs is the true one.
     this.#replacements?.fill(batch);
+    for (const { group: entryGroup, plan } of planned) {
+      if (plan.acceptedCount === 0 || entryGroup.entry.isDurable) continue;
+      for (const row of encodeEntryRows(entryGroup.entry))
+        batch.put(row.column, row.key, row.value);
+    }
     if (this.#replacements !== undefined || removesBlocks(group)) {
       let blocks = 0;
       for (const { plan } of planned) blocks += plan.blocks.length;
@@ -204,9 +209,6 @@ export class RecordFlush {
       batch.put(COLUMN_META, key, encodeExtent(extent));
     }
     batch.put(COLUMN_META, metaKey(META.entryStats, entry.id), encodeStats(plan.stats));
-    if (!entry.isDurable) {
-      for (const row of encodeEntryRows(entry)) batch.put(row.column, row.key, row.value);
-    }
     for (const record of records) {
       // From this commit on the chunks belong to the record; the marker would have them removed at the next start.
       if (record.upload !== undefined && plan.refused?.has(record) !== true) {
@@ -318,14 +320,4 @@ function contentBytes({ blocks }: Plan<StagedRecord>): number {
 
 function alreadyExists(ts: bigint): ApiError {
   return new ApiError(409, `A record with timestamp ${ts} already exists`);
-}
-
-/** The entry and the parents that its row set created are readable from now on. */
-function markDurable(entry: Entry): void {
-  if (entry.isDurable) return;
-  entry.isDurable = true;
-  for (const parent of parentEntryNames(entry.name)) {
-    const found = entry.bucket.entries.get(parent);
-    if (found !== undefined) found.isDurable = true;
-  }
 }

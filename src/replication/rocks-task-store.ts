@@ -1,5 +1,6 @@
 /** Tasks, cursors and dead letters in the `meta` family, written through the commit path. */
-import type { Catalog, RowCommitter } from '../catalog/catalog.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { RowCommitter } from '../catalog/ports.ts';
 import { COLUMN_META, META } from '../store/format.ts';
 import { metaIdRange, metaKey, metaKey64, metaRange } from '../store/keys.ts';
 import type { RangeOptions, RocksDatabase } from '../store/rocks.ts';
