@@ -160,7 +160,9 @@ export class Scheduler {
   async #stop(graceMs: number): Promise<void> {
     this.#isStopping = true;
     clearInterval(this.#idleTimer);
-    const cutOff = setTimeout(() => this.#stopAll(), graceMs);
+    const cutOff = setTimeout(() => {
+      for (const task of this.#tasks) task.line.stop();
+    }, graceMs);
     for (const task of this.#tasks) {
       this.#waits.clear(task);
       this.#probe.stop(task);
@@ -168,10 +170,6 @@ export class Scheduler {
     await Promise.all(Array.from(this.#tasks, (task) => task.running ?? Promise.resolve()));
     clearTimeout(cutOff);
     this.#saveIdle();
-  }
-
-  #stopAll(): void {
-    for (const task of this.#tasks) if (task.running !== null) task.line.stop();
   }
 
   #interrupt(task: Task): void {
@@ -254,6 +252,7 @@ export class Scheduler {
     task.entries = null;
     task.line.rearm();
     task.line.clearFigures();
+    task.sliceStartMs = performance.now();
     let result: SendResult;
     try {
       const answer = await pool.run(job);

@@ -69,6 +69,8 @@ export class Task {
 
   readonly line: TaskLine = new TaskLine();
   running: Promise<void> | null = null;
+  /** When the running slice began, `performance.now()`. */
+  sliceStartMs = 0;
   timer: NodeJS.Timeout | undefined;
   entries: EntryNames | null = null;
 
