@@ -60,7 +60,8 @@ describe('opening', () => {
 describe('without authentication', () => {
   test('every header passes, and tokens cannot be managed', async () => {
     await withTempDir(async (path) => {
-      const { db, commits, close } = await openHarness(path);
+      const store = await openHarness(path);
+      const { db, commits } = store;
       const times = new FakeTimes();
       const open = await openTokens({ db, commits, times, environment: undefined, warn: ignore });
       const disabled = expect.objectContaining({
@@ -77,7 +78,7 @@ describe('without authentication', () => {
       await expect(open.create('t', draft())).rejects.toEqual(disabled);
       await expect(open.rotate('t')).rejects.toEqual(disabled);
       await open.remove('t');
-      await close();
+      await store.close();
     });
   });
 });
