@@ -4,7 +4,8 @@ import { type BlockView, decodeMeta } from '../../store/block.ts';
 import { BLOCK_KIND_UPDATES, REMOVED_META } from '../../store/format.ts';
 import type { Batch, BatchLimits, LargeBody } from './batch.ts';
 import { describeMeta, type MetaCache, type MetaInfo } from './meta-cache.ts';
-import { OpenBatch, timeHeader } from './open-batch.ts';
+import { OpenBatch } from './open-batch.ts';
+import { timeHeader } from './record-headers.ts';
 import type { RecordSink } from './task-filter.ts';
 
 /** The entry that records belong to, as the target knows it. */
@@ -77,11 +78,12 @@ export class BatchBuilder implements RecordSink {
     meta: MetaInfo,
     large: LargeBody | undefined,
   ): void {
-    if (meta.carrier === 'batch' && large === undefined) this.#addRun(view, from, to, meta.tail);
+    if (meta.carrier === 'batch' && large === undefined)
+      this.#addRun(view, from, to, meta.tail.length);
     else for (let i = from; i < to; i++) this.#addAlone(view, i, meta, large);
   }
 
-  #addRun(view: BlockView, from: number, to: number, tail: string): void {
+  #addRun(view: BlockView, from: number, to: number, tailBytes: number): void {
     let open = this.#openForRun(view, from, to);
     let start = from;
     for (let i = from; i < to; i++) {
@@ -91,8 +93,7 @@ export class BatchBuilder implements RecordSink {
         start = i;
         open = this.#reopen(view.entryId, 'write');
       }
-      open.addHeader(timeHeader(view, i), length + tail);
-      open.bytes += length;
+      open.addRecord(length, tailBytes);
     }
     open.endRun(view, start, to);
   }
@@ -115,26 +116,18 @@ export class BatchBuilder implements RecordSink {
     const name = timeHeader(view, index);
     if (meta.carrier !== 'batch') {
       const single: MetaInfo = { ...meta, carrier: 'none', refusal: meta.refusal || NOT_IN_BATCH };
-      this.#close(view.entryId);
-      this.#push(view.entryId, {
-        kind: 'update',
-        headers: [name, '0'],
-        recordCount: 1,
-        bodyBytes: 0,
-        body: EMPTY,
-        single,
-        firstSequence: view.sequence,
-      });
+      this.#pushAlone(view, 'update', { name, value: '0' }, EMPTY, 0, single);
       return;
     }
+    const line = `${name}: 0${meta.tail.toString('latin1')}`;
     let open = this.#open.get(view.entryId);
     const isFull = open === undefined || open.isFull(this.#limits, 0);
     // Two updates of one record cannot share a request; the later one comes after the earlier one.
-    if (open === undefined || open.kind !== 'update' || isFull || open.headers.includes(name)) {
+    const isThere = open?.lines.some((known) => known.startsWith(`${name}:`)) ?? false;
+    if (open === undefined || open.kind !== 'update' || isFull || isThere) {
       open = this.#reopen(view.entryId, 'update');
     }
-    open.addHeader(name, `0${meta.tail}`);
-    open.firstSequence = Math.min(open.firstSequence, view.sequence);
+    open.addUpdate(line, view.sequence);
   }
 
   #reopen(entryId: number, kind: OpenBatch['kind']): OpenBatch {
@@ -153,10 +146,11 @@ export class BatchBuilder implements RecordSink {
     if (shared === undefined) this.retainedBytes += content.length;
     else if (shared !== this.#lastShared) this.retainedBytes += shared.bytes.length;
     this.#lastShared = shared;
-    this.retainedBytes += open.headerBytes * 2;
+    const headers = open.headers(this.#metas);
+    this.retainedBytes += headers.headerValue.length;
     this.#push(entryId, {
       kind: open.kind,
-      headers: open.headers,
+      ...headers,
       recordCount: open.count,
       bodyBytes: open.bytes,
       body: content,
@@ -165,21 +159,37 @@ export class BatchBuilder implements RecordSink {
     });
   }
 
-  /** A record that cannot share a batch. What came before it goes first. */
+  /** A record that cannot share a batch. */
   #addAlone(view: BlockView, index: number, meta: MetaInfo, large: LargeBody | undefined): void {
-    this.#close(view.entryId);
     const length = view.length(index);
     const isBatch = meta.carrier === 'batch';
-    this.#push(view.entryId, {
-      kind: 'write',
-      headers: [timeHeader(view, index), isBatch ? length + meta.tail : `${length}`],
-      recordCount: 1,
-      bodyBytes: length,
-      body: large ?? Buffer.from(view.payload(index)),
-      single: isBatch ? undefined : meta,
-      firstSequence: view.sequence,
-    });
+    const value = isBatch ? `${length}${meta.tail.toString('latin1')}` : `${length}`;
+    const header = { name: timeHeader(view, index), value };
+    const body = large ?? Buffer.from(view.payload(index));
+    this.#pushAlone(view, 'write', header, body, length, isBatch ? undefined : meta);
     if (large === undefined) this.retainedBytes += length;
+  }
+
+  /** What came before it goes first. */
+  #pushAlone(
+    { entryId, sequence }: BlockView,
+    kind: Batch['kind'],
+    header: { readonly name: string; readonly value: string },
+    body: Batch['body'],
+    bodyBytes: number,
+    single: MetaInfo | undefined,
+  ): void {
+    this.#close(entryId);
+    this.#push(entryId, {
+      kind,
+      headerName: header.name,
+      headerValue: header.value,
+      recordCount: 1,
+      bodyBytes,
+      body,
+      single,
+      firstSequence: sequence,
+    });
   }
 
   #push(entryId: number, batch: Omit<Batch, 'entryId' | 'entryName' | 'entryPath'>): void {

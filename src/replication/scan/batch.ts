@@ -1,5 +1,6 @@
 /** What a task sends in one request, ready for the wire; immutable, so that tasks can share it. */
 import type { MetaInfo } from './meta-cache.ts';
+import { joinRecordHeaders, TIME_HEADER } from './record-headers.ts';
 
 /** Limits of one batch (replication §5.2). */
 export interface BatchLimits {
@@ -31,11 +32,11 @@ export interface Batch {
   /** Name at the target, percent-encoded for a path. */
   readonly entryPath: string;
   /**
-   * Record headers as a flat list for undici: `x-reduct-time-<ts>`, `<length><tail>`, … in ascending order of time.
-   * Also for records that do not travel by batch header, to name their timestamp and length; the tail is empty then.
-   * Updates: `0,,<label>=<value>…`, in the order of the log.
+   * Record headers in ascending order of time, see `RecordHeaders`. Also for records that do not travel by batch header, to
+   * name their timestamp and length; the tail is empty then. Updates: `0,,<label>=<value>…`, in the order of the log.
    */
-  readonly headers: readonly string[];
+  readonly headerName: string;
+  readonly headerValue: string;
   readonly recordCount: number;
   readonly bodyBytes: number;
   readonly body: Buffer | LargeBody;
@@ -45,31 +46,40 @@ export interface Batch {
   readonly firstSequence: number;
 }
 
-export const TIME_HEADER = 'x-reduct-time-';
-
-/** Timestamp of record `index`, µs. */
-export function tsOfBatch(batch: Batch, index: number): bigint {
-  return BigInt((batch.headers[index * 2] ?? '').slice(TIME_HEADER.length));
+/** Header lines of the records; for what becomes of single records, which is rare. */
+export function recordLines({ headerName, headerValue }: Batch): readonly string[] {
+  return `${headerName}: ${headerValue}`.split('\r\n');
 }
 
-/** Content length of record `index`, bytes. */
-export function lengthOfBatch(batch: Batch, index: number): number {
-  return Number.parseInt(batch.headers[index * 2 + 1] ?? '0', 10);
+/** Timestamp in a header line, µs. */
+export function tsOfLine(line: string): bigint {
+  return BigInt(line.slice(TIME_HEADER.length, line.indexOf(':')));
 }
 
-/** Records [from, to) of a batch whose content is in memory, as a batch of their own. Shares the memory. */
-export function sliceBatch(batch: Batch, from: number, to: number): Batch {
+/** Content length in a header line, bytes. */
+export function lengthOfLine(line: string): number {
+  return Number.parseInt(line.slice(line.indexOf(':') + 2), 10);
+}
+
+/** Timestamp of the first record, µs. */
+export function firstTsOf({ headerName }: Batch): bigint {
+  return BigInt(headerName.slice(TIME_HEADER.length));
+}
+
+/** Parts of at most `partRecords` records each, in order. They share the memory of the content. */
+export function splitBatch(batch: Batch, partRecords: number): readonly Batch[] {
   const { body } = batch;
-  if (!Buffer.isBuffer(body)) return batch;
+  if (!Buffer.isBuffer(body)) return [batch];
+  const lines = recordLines(batch);
+  const parts: Batch[] = [];
   let start = 0;
-  for (let i = 0; i < from; i++) start += lengthOfBatch(batch, i);
-  let end = start;
-  for (let i = from; i < to; i++) end += lengthOfBatch(batch, i);
-  return {
-    ...batch,
-    headers: batch.headers.slice(from * 2, to * 2),
-    recordCount: to - from,
-    bodyBytes: end - start,
-    body: body.subarray(start, end),
-  };
+  for (let from = 0; from < lines.length; from += partRecords) {
+    const part = lines.slice(from, from + partRecords);
+    const bodyBytes = part.reduce((sum, line) => sum + lengthOfLine(line), 0);
+    const content = body.subarray(start, start + bodyBytes);
+    const recordCount = part.length;
+    parts.push({ ...batch, ...joinRecordHeaders(part), recordCount, bodyBytes, body: content });
+    start += bodyBytes;
+  }
+  return parts;
 }

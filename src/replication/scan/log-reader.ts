@@ -3,30 +3,17 @@
  * Tasks of a thread share what it has decoded, whatever their filters.
  */
 import type { BlockView } from '../../store/block.ts';
-import { COLUMN_BLOCKS } from '../../store/format.ts';
-import { blockKey, sequenceOfBlockKey } from '../../store/keys.ts';
 import type { RocksReader } from '../../store/rocks.ts';
 import type { RingReader } from '../../ring/reader.ts';
 import { BlockCache, MAX_AGE_MS } from './block-cache.ts';
 import { LogBlock } from './log-block.ts';
-
-/** Bytes of a page read from the store at once: one such read holds the thread for a few milliseconds. */
-const PAGE_BYTES = 4 * 1024 * 1024;
-const PAGE_ROWS = 4096;
+import { type Page, PageReader } from './page-reader.ts';
 
 /** Pages kept, for tasks that catch up side by side; policy when full: `drop_oldest`. */
-const MAX_PAGES = 4;
+const MAX_PAGES = 16;
 
 /** Copies up to this size come from Node's shared slab; larger ones get memory of their own. */
 const SLAB_BYTES = 2048;
-
-/** Consecutive blocks of all buckets as the store had them: everything in [from, to). */
-interface Page {
-  readonly from: number;
-  readonly to: number;
-  readonly blocks: readonly BlockView[];
-  readonly readMs: number;
-}
 
 /**
  * - a block: it is of the bucket asked for, at or behind the sequence asked for, with none of that bucket between;
@@ -41,6 +28,7 @@ export class LogReader {
   readonly #ring: RingReader;
   readonly #nowMs: () => number;
   readonly #blocks: BlockCache;
+  readonly #pageReader: PageReader;
   #clockMs = 0;
   /** Newest last. */
   readonly #pages: Page[] = [];
@@ -55,6 +43,7 @@ export class LogReader {
     this.#store = store;
     this.#ring = ring;
     this.#blocks = new BlockCache(cacheBytes);
+    this.#pageReader = new PageReader(store);
   }
 
   get store(): RocksReader {
@@ -122,28 +111,7 @@ export class LogReader {
     const isSingle = sequence >= this.#ring.tail() && sequence !== this.#afterSingle;
     const limit = isSingle ? sequence + 1 : head;
     this.#afterSingle = limit;
-    const iterator = this.#store.iterate(COLUMN_BLOCKS, {
-      gte: blockKey(sequence),
-      lt: blockKey(limit),
-      pageBytes: PAGE_BYTES,
-    });
-    try {
-      const { rows, finished } = iterator.next(PAGE_ROWS);
-      const blocks: BlockView[] = [];
-      let to = sequence;
-      for (let i = 0; i + 1 < rows.length; i += 2) {
-        const key = rows[i];
-        const value = rows[i + 1];
-        if (key === undefined || value === undefined) continue;
-        to = sequenceOfBlockKey(key) + 1;
-        blocks.push(new LogBlock(value));
-      }
-      // Removed blocks leave holes; up to the limit there is nothing else.
-      const readMs = this.#clockMs;
-      return { from: sequence, to: finished || rows.length === 0 ? limit : to, blocks, readMs };
-    } finally {
-      iterator.close();
-    }
+    return this.#pageReader.read(sequence, limit, this.#clockMs);
   }
 }
 

@@ -19,10 +19,12 @@ export interface MetaInfo {
   readonly labels: Labels;
   readonly carrier: Carrier;
   /** `,<content type>[,<label>=<value>…]`, for carrier `batch`. */
-  readonly tail: string;
+  readonly tail: Buffer;
   /** Why the carrier is `none`. */
   readonly refusal: string;
 }
+
+const EMPTY = Buffer.alloc(0);
 
 /** Distinct metas kept per thread; policy when full: `forget_all`. */
 const MAX_METAS = 8192;
@@ -56,16 +58,16 @@ export class MetaCache {
 /** Pure: how content type and labels look in headers, and whether they can. */
 export function describeMeta(contentType: string, labels: Labels): MetaInfo {
   const refusal = unprintable(contentType, labels);
-  if (refusal !== '') return { contentType, labels, carrier: 'none', tail: '', refusal };
+  if (refusal !== '') return { contentType, labels, carrier: 'none', tail: EMPTY, refusal };
   if (fitsBatch(contentType, labels)) {
-    const tail = formatBatchV1Tail(contentType, labels);
+    const tail = Buffer.from(formatBatchV1Tail(contentType, labels), 'latin1');
     return { contentType, labels, carrier: 'batch', tail, refusal: '' };
   }
   if (fitsSingle(contentType, labels)) {
-    return { contentType, labels, carrier: 'single', tail: '', refusal: '' };
+    return { contentType, labels, carrier: 'single', tail: EMPTY, refusal: '' };
   }
   const text = 'The labels of the record cannot be expressed in HTTP headers';
-  return { contentType, labels, carrier: 'none', tail: '', refusal: text };
+  return { contentType, labels, carrier: 'none', tail: EMPTY, refusal: text };
 }
 
 function unprintable(contentType: string, labels: Labels): string {

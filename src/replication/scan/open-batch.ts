@@ -1,25 +1,25 @@
 /** A batch of one entry that still takes records (see `batch-builder.ts`). */
 import type { BlockView } from '../../store/block.ts';
-import { BLOCK, BLOCK_ROW } from '../../store/format.ts';
-import { type BatchLimits, TIME_HEADER } from './batch.ts';
-
-/** Consecutive records of one block. */
-interface Run {
-  readonly view: BlockView;
-  readonly from: number;
-  readonly to: number;
-}
-
-/** Name, colon, comma and line end around timestamp, length and tail. */
-const HEADER_LINE_BYTES = TIME_HEADER.length + 4;
+import type { BatchLimits } from './batch.ts';
+import type { MetaCache } from './meta-cache.ts';
+import {
+  encodeRecordHeaders,
+  joinRecordHeaders,
+  MAX_LINE_BYTES,
+  type RecordHeaders,
+  type Run,
+} from './record-headers.ts';
 
 const EMPTY = Buffer.alloc(0);
 
 export class OpenBatch {
   readonly kind: 'write' | 'update';
-  headers: string[] = [];
+  /** Header lines of updates; those of records are written when the batch is closed. */
+  readonly lines: string[] = [];
   #runs: Run[] = [];
+  count = 0;
   bytes = 0;
+  /** Length of all record headers, at most. */
   headerBytes = 0;
   firstSequence: number = Number.MAX_SAFE_INTEGER;
   #highestTs = -1n;
@@ -29,32 +29,36 @@ export class OpenBatch {
     this.kind = kind;
   }
 
-  get count(): number {
-    return this.headers.length / 2;
-  }
-
   get lastView(): BlockView | undefined {
     return this.#runs.at(-1)?.view;
   }
 
   /** Whether a record of this length has to go into another batch. */
   isFull(limits: BatchLimits, lengthBytes: number): boolean {
-    const { headers, bytes } = this;
+    const { count, bytes } = this;
     return (
-      headers.length >= limits.maxRecords * 2 ||
+      count >= limits.maxRecords ||
       bytes >= limits.maxBytes ||
       this.headerBytes >= limits.maxHeaderBytes ||
-      (headers.length > 0 && lengthBytes > limits.maxBytes)
+      (count > 0 && lengthBytes > limits.maxBytes)
     );
   }
 
-  /** Adds the header of a record. */
-  addHeader(name: string, value: string): void {
-    this.headers.push(name, value);
-    this.headerBytes += name.length + value.length + HEADER_LINE_BYTES;
+  /** Takes one more record of the run that `endRun` will name. */
+  addRecord(lengthBytes: number, tailBytes: number): void {
+    this.count++;
+    this.bytes += lengthBytes;
+    this.headerBytes += MAX_LINE_BYTES + tailBytes;
   }
 
-  /** Says that the headers added last are those of records [from, to), which are ascending in time. */
+  addUpdate(line: string, sequence: number): void {
+    this.count++;
+    this.lines.push(line);
+    this.headerBytes += line.length + 2;
+    this.firstSequence = Math.min(this.firstSequence, sequence);
+  }
+
+  /** Says that the records added last are [from, to) of a block, which are ascending in time. */
   endRun(view: BlockView, from: number, to: number): void {
     if (from === to) return;
     const last = this.#runs.at(-1);
@@ -82,17 +86,25 @@ export class OpenBatch {
     return false;
   }
 
-  /** Targets slice the body in ascending order of time, whatever the order of the headers. */
+  /** Targets slice the body in ascending order of time. Before `headers` and `body`. */
   sort(): void {
     if (this.#isSorted) return;
     const records = this.#runs.flatMap(({ view, from, to }) =>
-      Array.from({ length: to - from }, (_, at) => ({ view, at: from + at })),
+      Array.from({ length: to - from }, (_, at) => ({
+        view,
+        at: from + at,
+        ts: view.ts(from + at),
+      })),
     );
-    const sorted = records.map(({ view, at }, index) => ({ view, at, index, ts: view.ts(at) }));
-    sorted.sort((a, b) => (a.ts < b.ts ? -1 : 1));
-    this.headers = sorted.flatMap(({ index }) => this.headers.slice(index * 2, index * 2 + 2));
-    this.#runs = sorted.map(({ view, at }) => ({ view, from: at, to: at + 1 }));
+    records.sort((a, b) => (a.ts < b.ts ? -1 : 1));
+    this.#runs = records.map(({ view, at }) => ({ view, from: at, to: at + 1 }));
     this.#isSorted = true;
+  }
+
+  headers(metas: MetaCache): RecordHeaders {
+    return this.kind === 'write'
+      ? encodeRecordHeaders(this.#runs, metas)
+      : joinRecordHeaders(this.lines);
   }
 
   /**
@@ -116,12 +128,4 @@ export class OpenBatch {
 function contentOf({ view, from, to }: Run): Buffer {
   const end = to === view.recordCount ? view.bytes.length : view.payloadOffset(to);
   return view.bytes.subarray(view.payloadOffset(from), end);
-}
-
-/** `x-reduct-time-<ts>` of a record. Timestamps below 2^53 (the year 2255) need no bigint. */
-export function timeHeader({ bytes }: BlockView, index: number): string {
-  const at = BLOCK.headerBytes + index * BLOCK_ROW.bytes + BLOCK_ROW.timestamp;
-  const high = bytes.readUInt32BE(at);
-  if (high >= 0x20_0000) return `${TIME_HEADER}${bytes.readBigUInt64BE(at)}`;
-  return `${TIME_HEADER}${high * 0x1_0000_0000 + bytes.readUInt32BE(at + 4)}`;
 }

@@ -5,9 +5,12 @@ import { BLOCK_KIND_UPDATES } from '../../store/format.ts';
 import type { LogReader } from './log-reader.ts';
 import type { WindowEnd } from './window.ts';
 
-/** A window ends behind the block with which it reaches one of these. */
+/**
+ * A window ends behind the block with which it reaches one of these. While a window is scanned no answer is taken and
+ * nothing is sent: it has to be shorter than the requests in flight keep the target busy.
+ */
 const MAX_WINDOW_RECORDS = 2048;
-const MAX_WINDOW_BYTES = 2 * 1024 * 1024;
+const MAX_WINDOW_BYTES = 1024 * 1024;
 
 /**
  * Windows also end at fixed sequences, so that tasks which started at different positions come to share windows: at a

@@ -4,7 +4,7 @@ import { ApiError } from '../../errors/errors.ts';
 import { COLUMN_BLOCKS } from '../../store/format.ts';
 import { chunkKey } from '../../store/keys.ts';
 import type { RocksReader } from '../../store/rocks.ts';
-import { type Batch, tsOfBatch } from '../scan/batch.ts';
+import { type Batch, firstTsOf } from '../scan/batch.ts';
 import { encodePath } from '../scan/entry-path.ts';
 import type { MetaInfo } from '../scan/meta-cache.ts';
 import type { HttpRequest } from './target-client.ts';
@@ -28,12 +28,14 @@ export function newBatchRequest(
   const content = Buffer.isBuffer(body) ? body : Readable.from(readLarge(batch, store, source));
   if (single !== undefined) {
     const headers = singleHeaders(single, bodyBytes);
-    const path = `${place}?ts=${tsOfBatch(batch, 0)}`;
-    return { request: { method: 'POST', path, headers, body: content }, source };
+    const path = `${place}?ts=${firstTsOf(batch)}`;
+    const request = { method: 'POST', path, headers, recordHeaders: null, body: content } as const;
+    return { request, source };
   }
   const method = kind === 'write' ? 'POST' : 'PATCH';
-  const headers = [...BATCH_HEADERS, `${bodyBytes}`, ...batch.headers];
-  return { request: { method, path: `${place}/batch`, headers, body: content }, source };
+  const headers = [...BATCH_HEADERS, `${bodyBytes}`];
+  const path = `${place}/batch`;
+  return { request: { method, path, headers, recordHeaders: batch, body: content }, source };
 }
 
 const BATCH_HEADERS = ['content-type', 'application/octet-stream', 'content-length'] as const;
@@ -53,9 +55,9 @@ export function goneText({ entryName }: Batch, ts: bigint): string {
 }
 
 /** Asks how large the target's record is. */
-export function newHeadRequest(batch: Batch, index: number, bucketName: string): HttpRequest {
-  const path = `b/${encodePath(bucketName)}/${batch.entryPath}?ts=${tsOfBatch(batch, index)}`;
-  return { method: 'HEAD', path, headers: [], body: null };
+export function newHeadRequest(batch: Batch, ts: bigint, bucketName: string): HttpRequest {
+  const path = `b/${encodePath(bucketName)}/${batch.entryPath}?ts=${ts}`;
+  return { method: 'HEAD', path, headers: [], recordHeaders: null, body: null };
 }
 
 /**
@@ -73,7 +75,7 @@ async function* readLarge(
   for (let chunk = 0; chunk < chunks; chunk++) {
     const bytes = await store.getAsync(COLUMN_BLOCKS, chunkKey(body.uploadId, chunk));
     if (bytes === undefined) {
-      source.gone = new ApiError(404, goneText(batch, tsOfBatch(batch, 0)));
+      source.gone = new ApiError(404, goneText(batch, firstTsOf(batch)));
       throw source.gone;
     }
     yield bytes;

@@ -2,7 +2,7 @@
 import type { BlockView } from '../../store/block.ts';
 import type { RocksReader } from '../../store/rocks.ts';
 import { readBlock, runAtOrBefore } from '../../store/run-index.ts';
-import { type Batch, type BatchLimits, tsOfBatch } from '../scan/batch.ts';
+import type { Batch, BatchLimits } from '../scan/batch.ts';
 import { BatchBuilder } from '../scan/batch-builder.ts';
 import type { MetaCache } from '../scan/meta-cache.ts';
 
@@ -15,19 +15,18 @@ export interface FullWrite {
 
 /**
  * Reads the records behind an update as they are now.
- * @param indexes of records of the batch.
+ * @param wanted their timestamps, µs.
  */
 export function readFullRecords(
   store: RocksReader,
   metas: MetaCache,
   limits: BatchLimits,
   batch: Batch,
-  indexes: readonly number[],
+  wanted: readonly bigint[],
 ): FullWrite {
   const builder = new BatchBuilder(metas, limits);
   builder.enter({ id: batch.entryId, name: batch.entryName, path: batch.entryPath });
   const missing: bigint[] = [];
-  const wanted = indexes.map((index) => tsOfBatch(batch, index));
   for (const ts of wanted.toSorted((a, b) => (a < b ? -1 : 1))) {
     const found = findRecord(store, batch.entryId, ts);
     if (found === undefined) missing.push(ts);

@@ -1,5 +1,5 @@
 /** What a task remembers of refusals by its target, in one thread; forgotten with new settings. */
-import { type Batch, TIME_HEADER } from '../scan/batch.ts';
+import type { Batch } from '../scan/batch.ts';
 
 /** Batches whose refusals are counted at the same time; policy when full: `forget_oldest`. */
 const MAX_BATCHES = 64;
@@ -45,6 +45,6 @@ export class RefusalMemory {
   }
 }
 
-function keyOf({ entryId, headers, recordCount }: Batch): string {
-  return `${entryId}:${(headers[0] ?? '').slice(TIME_HEADER.length)}:${recordCount}`;
+function keyOf({ entryId, headerName, recordCount }: Batch): string {
+  return `${entryId}:${headerName}:${recordCount}`;
 }

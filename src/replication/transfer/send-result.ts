@@ -43,10 +43,6 @@ export function phaseOf({ kind, single }: Batch): Phase {
   return single === undefined ? 'write' : 'write-single';
 }
 
-export function indexesOf({ recordCount }: Batch): number[] {
-  return Array.from({ length: recordCount }, (_, index) => index);
-}
-
 export function toResult({ status, headers }: HttpAnswer): RequestResult {
   try {
     const isSuccess = status >= 200 && status < 300;

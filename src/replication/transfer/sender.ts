@@ -10,9 +10,11 @@ import {
 import {
   type Batch,
   type BatchLimits,
-  lengthOfBatch,
-  sliceBatch,
-  tsOfBatch,
+  firstTsOf,
+  lengthOfLine,
+  recordLines,
+  splitBatch,
+  tsOfLine,
 } from '../scan/batch.ts';
 import type { MetaCache } from '../scan/meta-cache.ts';
 import { classifyTransportError } from '../transport-error.ts';
@@ -24,7 +26,6 @@ import {
   addSent,
   type BatchOutcome,
   failed,
-  indexesOf,
   moreUrgent,
   NOTHING_SENT,
   phaseOf,
@@ -100,14 +101,14 @@ export class Sender {
         memory.forget(batch);
         return this.#afterAnswer(batch, action.records, result);
       case 'duplicate-check':
-        return this.#afterAnswer(batch, new Map([[tsOfBatch(batch, 0), action]]), result);
+        return this.#afterAnswer(batch, new Map([[firstTsOf(batch), action]]), result);
       case 'dead-letter':
         return this.#deadLetter(batch, described);
       case 'split':
         memory.remember(batch, described.key);
         return this.#split(batch, described.key);
       case 'write-in-full':
-        return this.#writeInFull(batch, indexesOf(batch), NOTHING_SENT);
+        return this.#writeInFull(batch, recordLines(batch).map(tsOfLine), NOTHING_SENT);
       case 'nothing-to-update':
         return { ...NOTHING_SENT, requests: 1 };
       case 'available':
@@ -147,21 +148,21 @@ export class Sender {
     if (actions.size === 0) return sum;
     let { records, bytes, duplicates } = sum;
     const deadLetters: DeadLetter[] = [];
-    const inFull: number[] = [];
+    const inFull: bigint[] = [];
     let failure: SliceFailure | null = null;
-    for (let i = 0; i < batch.recordCount; i++) {
-      const ts = tsOfBatch(batch, i);
+    for (const line of recordLines(batch)) {
+      const ts = tsOfLine(line);
       const action = actions.get(ts);
       if (action === undefined) continue;
       const why = recordResult(result, ts);
-      const fate = await this.#fateOf(batch, i, action, why);
+      const fate = await this.#fateOf(batch, line, action, why);
       if (fate === 'duplicate') {
         duplicates++;
         continue;
       }
       records--;
-      bytes -= lengthOfBatch(batch, i);
-      if (fate === 'in-full') inFull.push(i);
+      bytes -= lengthOfLine(line);
+      if (fate === 'in-full') inFull.push(ts);
       if (fate === 'in-full' || fate === 'nothing') continue;
       this.#options.counter.countError(why.key, why.message, 1);
       if (fate === 'refused') deadLetters.push(this.#letter(batch, ts, why));
@@ -175,11 +176,11 @@ export class Sender {
   /** After an update that the target could not apply to these records (replication §5.5). */
   async #writeInFull(
     batch: Batch,
-    indexes: readonly number[],
+    wanted: readonly bigint[],
     before: SentBatch,
   ): Promise<BatchOutcome> {
     const { store, metas, limits, counter } = this.#options;
-    const { batches, missing } = readFullRecords(store, metas, limits, batch, indexes);
+    const { batches, missing } = readFullRecords(store, metas, limits, batch, wanted);
     let sum: SentBatch = { ...before, removedAtSource: before.removedAtSource + missing.length };
     for (const ts of missing) counter.countError(404, goneText(batch, ts), 1);
     for (const full of batches) {
@@ -192,13 +193,13 @@ export class Sender {
 
   async #fateOf(
     batch: Batch,
-    index: number,
+    line: string,
     action: RecordAction,
     why: { readonly key: number; readonly message: string },
   ): Promise<RecordFate> {
     switch (action.action) {
       case 'duplicate-check':
-        return this.#isResend(batch) ? 'duplicate' : this.#compareSize(batch, index);
+        return this.#isResend(batch) ? 'duplicate' : this.#compareSize(batch, line);
       case 'dead-letter':
         return 'refused';
       case 'recheck-target':
@@ -219,21 +220,18 @@ export class Sender {
     return batch.firstSequence < this.#options.resendSequence;
   }
 
-  async #compareSize(
-    batch: Batch,
-    index: number,
-  ): Promise<'duplicate' | 'conflict' | SliceFailure> {
+  async #compareSize(batch: Batch, line: string): Promise<'duplicate' | 'conflict' | SliceFailure> {
     const { client, bucketName, group } = this.#options;
     let answer: HttpAnswer;
     try {
-      answer = await client.request(newHeadRequest(batch, index, bucketName), group);
+      answer = await client.request(newHeadRequest(batch, tsOfLine(line), bucketName), group);
     } catch (error) {
       const { kind, key, message } = classifyTransportError(error);
       return { kind, key, message, retryAfterMs: null };
     }
     const { status, headers } = answer;
     if (status === 200) {
-      const isEqual = headers['content-length'] === `${lengthOfBatch(batch, index)}`;
+      const isEqual = headers['content-length'] === `${lengthOfLine(line)}`;
       return isEqual ? 'duplicate' : 'conflict';
     }
     // Without permission to read nothing can be compared, and the record is there. Everything else may change.
@@ -255,9 +253,8 @@ export class Sender {
   /** One part after the other, so that the order within the entry is kept. */
   async #sendParts(batch: Batch, partRecords: number): Promise<BatchOutcome> {
     let sum: SentBatch = NOTHING_SENT;
-    for (let from = 0; from < batch.recordCount; from += partRecords) {
-      const to = Math.min(from + partRecords, batch.recordCount);
-      const outcome = await this.send(sliceBatch(batch, from, to));
+    for (const part of splitBatch(batch, partRecords)) {
+      const outcome = await this.send(part);
       if (outcome.kind === 'kept') return outcome;
       sum = addSent(sum, outcome);
     }
@@ -268,7 +265,7 @@ export class Sender {
     const { memory, counter } = this.#options;
     memory.forget(batch);
     counter.countError(why.key, why.message, 1);
-    return { ...NOTHING_SENT, deadLetters: [this.#letter(batch, tsOfBatch(batch, 0), why)] };
+    return { ...NOTHING_SENT, deadLetters: [this.#letter(batch, firstTsOf(batch), why)] };
   }
 
   #letter(

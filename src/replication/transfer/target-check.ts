@@ -58,7 +58,8 @@ async function ask(
   let result: RequestResult;
   try {
     const method = phase === 'check' ? 'GET' : 'POST';
-    result = toResult(await client.request({ method, path, headers: [], body: null }, group));
+    const request = { method, path, headers: [], recordHeaders: null, body: null } as const;
+    result = toResult(await client.request(request, group));
   } catch (error) {
     result = { kind: 'failure', failure: classifyTransportError(error) };
   }

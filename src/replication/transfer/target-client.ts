@@ -2,6 +2,8 @@
 import type { Readable } from 'node:stream';
 import { buildConnector, type Dispatcher, Pool } from 'undici';
 import type { AnswerHeaders } from '../answer-headers.ts';
+import type { RecordHeaders } from '../scan/record-headers.ts';
+import { withRecordHeaders } from './checked-headers.ts';
 
 /** Answers can carry a header for each of 85 records (replication §5.10). */
 const MAX_ANSWER_HEADER_BYTES = 1024 * 1024;
@@ -26,6 +28,8 @@ export interface HttpRequest {
   readonly path: string;
   /** Flat list of names and values, besides `authorization`. */
   readonly headers: readonly string[];
+  /** Sent as they are: visible ASCII, checked when they were encoded. */
+  readonly recordHeaders: RecordHeaders | null;
   readonly body: Buffer | Readable | null;
 }
 
@@ -75,11 +79,12 @@ export class TargetClient {
 
   /** Resolves with any answer that has a status. Rejects with what undici, the socket or `group.abort` says. */
   request(request: HttpRequest, group: RequestGroup): Promise<HttpAnswer> {
-    const { method, path, body } = request;
+    const { method, path, body, recordHeaders } = request;
     const headers = this.#authorization.concat(request.headers);
     return new Promise((resolve, reject) => {
       const exchange = new Exchange(group, resolve, reject);
-      this.#pool.dispatch({ method, path: this.#basePath + path, headers, body }, exchange);
+      const options = { method, path: this.#basePath + path, headers, body };
+      withRecordHeaders(recordHeaders, () => this.#pool.dispatch(options, exchange));
     });
   }
 
@@ -161,7 +166,7 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   onResponseEnd(): void {
-    this.#settle(new Error('The answer ended without a status'));
+    this.#settle(null);
   }
 
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
@@ -169,9 +174,9 @@ class Exchange implements Dispatcher.DispatchHandler {
   }
 
   /** An answer whose head arrived is an answer, whatever became of its body. */
-  #settle(error: Error): void {
+  #settle(error: Error | null): void {
     this.#group.delete(this);
-    if (this.#answer === undefined) this.#reject(error);
-    else this.#resolve(this.#answer);
+    if (this.#answer !== undefined) this.#resolve(this.#answer);
+    else this.#reject(error ?? new Error('The answer ended without a status'));
   }
 }
