@@ -235,8 +235,12 @@ export class Exchange {
       return;
     }
     const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length;
+    if (shouldClose) {
+      this.res.endWithoutBody(length, true);
+      return;
+    }
     this.res.writeHeader('content-length', String(length));
-    this.res.endWithoutBody(undefined, shouldClose);
+    this.res.endWithoutBody();
   }
 
   #describe(error: unknown): { status: number; message: string } {

@@ -29,10 +29,12 @@ export interface UwsResponse {
   writeHeader(name: string | ArrayBuffer, value: string | ArrayBuffer): UwsResponse;
   end(body?: string | Uint8Array, closeConnection?: boolean): UwsResponse;
   /**
-   * Ends without `content-length`. With a length the connection is not reused (measured), so a HEAD answer writes
-   * `content-length` as an ordinary header and calls this without one.
+   * Ends without a body. With a length the library writes `content-length` and does not reuse the connection
+   * (measured; an explicit `undefined` is a length, too, and a wild one), so a HEAD answer on a connection that stays
+   * writes `content-length` as an ordinary header and calls this without arguments.
    */
-  endWithoutBody(reportedContentLength?: undefined, closeConnection?: boolean): UwsResponse;
+  endWithoutBody(): UwsResponse;
+  endWithoutBody(reportedContentLength: number, closeConnection: true): UwsResponse;
   /** @returns [everything fits, response is complete]. */
   tryEnd(chunk: Uint8Array, totalBytes: number): [boolean, boolean];
   close(): UwsResponse;
@@ -48,6 +50,8 @@ export interface UwsResponse {
 export type UwsListenSocket = object;
 
 export interface UwsApp {
+  /** Told of each connection that begins (+1) and ends (-1; its address is gone by then). */
+  filter(handler: (res: UwsResponse, change: number) => void): UwsApp;
   any(pattern: string, handler: (res: UwsResponse, req: UwsRequest) => void): UwsApp;
   listen(
     host: string,

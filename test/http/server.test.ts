@@ -31,6 +31,20 @@ describe('a server with a token', () => {
     }
   });
 
+  test('a connection goes on after HEAD, whose answer has one length', async () => {
+    const connection = await connectRaw(front().port);
+    const headers = { authorization: 'Bearer secret' };
+    for (const path of ['/alive', '/info', '/b/absent', '/nothing']) {
+      for (const method of ['HEAD', 'GET']) {
+        await connection.send(requestHead({ method, path: `/api/v1${path}`, headers }));
+        const response = await connection.response(method === 'HEAD');
+        const lengths = response.headerLines.filter(([name]) => name === 'content-length');
+        expect(lengths, `${method} ${path}`).toHaveLength(1);
+      }
+    }
+    connection.destroy();
+  });
+
   test.each([
     '/info',
     '/list',
@@ -93,9 +107,9 @@ describe('a server with a token', () => {
       expectStandard(response);
     };
     await expectAllow('POST', '/info', 'GET,HEAD');
-    await expectAllow('GET', '/b/x/rename', '');
+    await expectAllow('GET', '/b/x/rename', 'PUT');
     await expectAllow('GET', '/io/x/write', 'POST');
-    await expectAllow('PATCH', '/b/x', 'GET,HEAD,POST,DELETE');
+    await expectAllow('PATCH', '/b/x', 'GET,HEAD,POST,PUT,DELETE');
   });
 
   test('PUT on an entry is not found', async () => {
