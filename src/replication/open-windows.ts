@@ -3,9 +3,14 @@ import type { Position } from '../catalog/positions.ts';
 import type { FilterState } from './filter-state.ts';
 import type { Window, WindowEnd } from './scan/window.ts';
 
-/** Windows open at once, and the content bytes from which on no further one is opened. */
+/** Windows open at once. */
 const MAX_OPEN_WINDOWS = 4;
-const MAX_OPEN_BYTES = 2 * 1024 * 1024;
+
+/**
+ * The next window is opened when less content than this is unanswered: a good part of a full window, so that lanes do not
+ * run dry, but not a whole one, so that a task whose target is silent holds a single window.
+ */
+const MAX_UNANSWERED_BYTES = 1_280 * 1024;
 
 export interface OpenWindow {
   readonly window: Window;
@@ -22,7 +27,7 @@ export interface OpenWindow {
 
 export class OpenWindows {
   readonly #windows: OpenWindow[] = [];
-  #bytes = 0;
+  #unansweredBytes = 0;
   #position: Position;
   #filterState: FilterState | null;
   #attemptedSequence: number;
@@ -66,7 +71,7 @@ export class OpenWindows {
   }
 
   get hasRoom(): boolean {
-    return this.#windows.length < MAX_OPEN_WINDOWS && this.#bytes < MAX_OPEN_BYTES;
+    return this.#windows.length < MAX_OPEN_WINDOWS && this.#unansweredBytes < MAX_UNANSWERED_BYTES;
   }
 
   /** @returns the open window; undefined when there is nothing to send in it. */
@@ -77,7 +82,7 @@ export class OpenWindows {
       const unanswered = window.batches.length;
       const open = { window, to, end, filterState, removed, unanswered, isStarted: false };
       this.#windows.push(open);
-      this.#bytes += window.bytes;
+      this.#unansweredBytes += window.bytes;
       return open;
     }
     if (last === undefined) {
@@ -99,13 +104,13 @@ export class OpenWindows {
   }
 
   /** One batch of the window is answered for. */
-  answer(open: OpenWindow): void {
+  answer(open: OpenWindow, bodyBytes: number): void {
     open.unanswered--;
+    this.#unansweredBytes -= bodyBytes;
     for (;;) {
       const first = this.#windows[0];
       if (first === undefined || first.unanswered > 0) return;
       this.#windows.shift();
-      this.#bytes -= first.window.bytes;
       this.#position = first.to;
       this.#filterState = first.filterState;
       this.removed += first.removed;
@@ -123,6 +128,6 @@ export class OpenWindows {
   /** Forgets the newest window; the scan goes back to where it began. */
   dropLast(): void {
     const dropped = this.#windows.pop();
-    if (dropped !== undefined) this.#bytes -= dropped.window.bytes;
+    if (dropped !== undefined) this.#unansweredBytes -= dropped.window.bytes;
   }
 }

@@ -11,7 +11,7 @@ import type { Window } from './scan/window.ts';
 import { type ScanContext, WindowSource } from './scan/window-source.ts';
 import { SliceCounter } from './slice-counts.ts';
 import { TaskLine } from './task-line.ts';
-import type { TaskSession } from './task-sessions.ts';
+import { sharedName, type TaskSession } from './task-sessions.ts';
 import { Lanes } from './transfer/lanes.ts';
 import type { BatchOutcome } from './transfer/send-result.ts';
 import { Sender } from './transfer/sender.ts';
@@ -77,7 +77,8 @@ export class Slice {
   constructor(context: SliceContext, job: SendJob, session: TaskSession, client: TargetClient) {
     const { scan, options, nowMs } = context;
     const { bucketId, position, filterState, stopSequence, task } = job;
-    const { filter, limits, signature } = session;
+    const { filter, limits } = session;
+    const signature = sharedName(session);
     const { dstPrefix, dstBucket } = task.settings;
     this.#context = context;
     this.#job = job;
@@ -251,7 +252,7 @@ export class Slice {
     } else {
       this.#counter.countSent(outcome);
       this.#deadLetters.push(...outcome.deadLetters);
-      this.#windows.answer(open);
+      this.#windows.answer(open, batch.bodyBytes);
       this.#line.add('openRecords', -batch.recordCount);
       this.#line.add('openBytes', -batch.bodyBytes);
       this.#line.add('sentRecords', outcome.records);
