@@ -1,8 +1,9 @@
 /**
- * Buckets and tokens that the environment asks for (http-api §7). What cannot be understood is left out or falls back
+ * Buckets, tokens and lifecycle policies that the environment asks for (http-api §7). What cannot be understood is left out or falls back
  * to its default with a warning, as the contract has it: these variables come in any number, and one of them must not
  * keep a server from starting.
  */
+import { parseJson } from '../wire/json.ts';
 import { checkBucketName } from '../wire/names.ts';
 import { parseRfc3339 } from '../wire/rfc3339.ts';
 import type { Instant } from '../wire/rfc3339.ts';
@@ -27,14 +28,32 @@ export interface ProvisionedToken {
   readonly expiresAt: Instant | undefined;
 }
 
+/** What a policy has to be beyond this is checked when it begins to work. */
+export interface ProvisionedLifecycle {
+  readonly name: string;
+  readonly settings: {
+    readonly type: 'delete' | 'compress';
+    readonly bucketName: string;
+    readonly entries: readonly string[];
+    readonly olderThan: string;
+    readonly interval: string;
+    readonly whenText: string | undefined;
+    readonly processingInterval: string | undefined;
+  };
+  /** Undefined: as it was. */
+  readonly mode: 'enabled' | 'disabled' | 'dry_run' | undefined;
+}
+
 export interface Provisioning {
   /** Each name once. */
   readonly buckets: readonly ProvisionedBucket[];
   /** Each name once. */
   readonly tokens: readonly ProvisionedToken[];
+  /** Each name once. */
+  readonly lifecycles: readonly ProvisionedLifecycle[];
 }
 
-export const NO_PROVISIONING: Provisioning = { buckets: [], tokens: [] };
+export const NO_PROVISIONING: Provisioning = { buckets: [], tokens: [], lifecycles: [] };
 
 export interface LoadedProvisioning {
   readonly provisioning: Provisioning;
@@ -52,13 +71,29 @@ const BUCKET_FIELDS = [
   'MAX_BLOCK_RECORDS',
 ] as const;
 const TOKEN_FIELDS = ['NAME', 'VALUE', 'FULL_ACCESS', 'READ', 'WRITE', 'EXPIRES_AT'] as const;
+const LIFECYCLE_FIELDS = [
+  'NAME',
+  'TYPE',
+  'BUCKET',
+  'OLDER_THAN',
+  'PROCESSING_INTERVAL',
+  'INTERVAL',
+  'ENTRIES',
+  'WHEN',
+  'MODE',
+] as const;
+const LIFECYCLE_TYPES = ['delete', 'compress'] as const;
+const LIFECYCLE_MODES = ['enabled', 'disabled', 'dry_run'] as const;
+const DEFAULT_LIFECYCLE_INTERVAL = '3600s';
 
 const BUCKET_PATTERN = new RegExp(`^RS_BUCKET_(.+)_(${BUCKET_FIELDS.join('|')})$`);
 const TOKEN_PATTERN = new RegExp(`^RS_TOKEN_(.+)_(${TOKEN_FIELDS.join('|')})$`);
+/** The id takes as little as it can, so that `…_PROCESSING_INTERVAL` is not the interval of another one. */
+const LIFECYCLE_PATTERN = new RegExp(`^RS_LIFECYCLE_(.+?)_(${LIFECYCLE_FIELDS.join('|')})$`);
 
 /** True for the name of a variable that this module reads. */
 export function isProvisioningName(name: string): boolean {
-  return BUCKET_PATTERN.test(name) || TOKEN_PATTERN.test(name);
+  return BUCKET_PATTERN.test(name) || TOKEN_PATTERN.test(name) || LIFECYCLE_PATTERN.test(name);
 }
 
 export function loadProvisioning(env: NodeJS.ProcessEnv): LoadedProvisioning {
@@ -69,10 +104,14 @@ export function loadProvisioning(env: NodeJS.ProcessEnv): LoadedProvisioning {
   const tokens = [...groups(env, TOKEN_PATTERN, 'RS_TOKEN_', warnings)]
     .map((group) => toToken(group))
     .filter((token) => token !== undefined);
+  const lifecycles = [...groups(env, LIFECYCLE_PATTERN, 'RS_LIFECYCLE_', warnings)]
+    .map((group) => toLifecycle(group))
+    .filter((lifecycle) => lifecycle !== undefined);
   return {
     provisioning: {
       buckets: onePerName(buckets, 'bucket', warnings),
       tokens: onePerName(tokens, 'token', warnings),
+      lifecycles: onePerName(lifecycles, 'lifecycle', warnings),
     },
     warnings,
   };
@@ -188,6 +227,52 @@ function toToken(group: Group): ProvisionedToken | undefined {
     write: group.value('WRITE', 'list') ?? [],
     expiresAt,
   };
+}
+
+/** Nothing of a policy falls back to a default: a slip of the pen must not remove records. */
+function toLifecycle(group: Group): ProvisionedLifecycle | undefined {
+  const text = (field: string): string | undefined => group.text(field);
+  const missing = ['NAME', 'TYPE', 'BUCKET', 'OLDER_THAN'].find(
+    (field) => text(field) === undefined,
+  );
+  if (missing !== undefined) {
+    return group.drop('lifecycle', `${group.prefix}${missing} is not set`);
+  }
+  const type = LIFECYCLE_TYPES.find((name) => name === text('TYPE')?.toLowerCase());
+  if (type === undefined) {
+    return group.drop('lifecycle', `its type is not one of ${LIFECYCLE_TYPES.join(', ')}`);
+  }
+  const mode = LIFECYCLE_MODES.find((name) => name === text('MODE')?.toLowerCase());
+  if (mode === undefined && text('MODE') !== undefined) {
+    return group.drop('lifecycle', `its mode is not one of ${LIFECYCLE_MODES.join(', ')}`);
+  }
+  const entries = group.value('ENTRIES', 'list');
+  if (entries === undefined && text('ENTRIES') !== undefined) {
+    return group.drop('lifecycle', 'its entries are not a list');
+  }
+  const whenText = text('WHEN');
+  if (whenText !== undefined && !isJson(whenText)) {
+    return group.drop('lifecycle', 'its condition is not JSON');
+  }
+  const settings = {
+    type,
+    bucketName: text('BUCKET') ?? '',
+    entries: entries ?? [],
+    olderThan: text('OLDER_THAN') ?? '',
+    interval: text('INTERVAL') ?? DEFAULT_LIFECYCLE_INTERVAL,
+    whenText: whenText === 'null' ? undefined : whenText,
+    processingInterval: text('PROCESSING_INTERVAL'),
+  };
+  return { name: text('NAME') ?? '', settings, mode };
+}
+
+function isJson(text: string): boolean {
+  try {
+    parseJson(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** The last one counts. */

@@ -19,11 +19,12 @@ import type { QuerySpec } from './types.ts';
 export interface Removals {
   /**
    * Removes the matching records of one entry, context of matches included.
+   * @param isWanted asked before each page of records that a filter found; false calls off what is left.
    * @returns how many there were.
    * @throws ApiError 422 before anything is removed; in strict mode the error of the condition, 409 when the entry is
    *   deleted meanwhile: what was found before is removed then.
    */
-  removeFromEntry(entry: Entry, spec: QuerySpec): Promise<number>;
+  removeFromEntry(entry: Entry, spec: QuerySpec, isWanted?: () => boolean): Promise<number>;
   /**
    * Like `removeFromEntry`, over entries of a bucket; never those with attachments.
    * @param patterns the member `entries` as sent, undefined when absent or null.
@@ -59,7 +60,11 @@ export class QueryRemovals implements Removals {
     this.#options = options;
   }
 
-  async removeFromEntry(entry: Entry, spec: QuerySpec): Promise<number> {
+  async removeFromEntry(
+    entry: Entry,
+    spec: QuerySpec,
+    isWanted: () => boolean = always,
+  ): Promise<number> {
     checkSpec(spec);
     const { startTs, stopTs } = spec;
     // An entry without records has no newest one that a start could lie behind.
@@ -67,7 +72,7 @@ export class QueryRemovals implements Removals {
     const range = isNothing
       ? undefined
       : resolveTimeRange({ startTs, stopTs, continuous: false }, entry.stats);
-    return this.#removeAll(range === undefined ? [] : [{ entry, range }], spec);
+    return this.#removeAll(range === undefined ? [] : [{ entry, range }], spec, isWanted);
   }
 
   async removeFromBucket(
@@ -86,22 +91,26 @@ export class QueryRemovals implements Removals {
       const range = rangeOrNothing({ startTs, stopTs, continuous: false }, entry.stats);
       if (range !== undefined) planned.push({ entry, range });
     }
-    return this.#removeAll(planned, spec);
+    return this.#removeAll(planned, spec, always);
   }
 
-  async #removeAll(planned: readonly PlannedEntry[], spec: QuerySpec): Promise<number> {
+  async #removeAll(
+    planned: readonly PlannedEntry[],
+    spec: QuerySpec,
+    isWanted: () => boolean,
+  ): Promise<number> {
     if (this.#running >= MAX_RUNNING) throw new UnavailableError('Too many removals are running');
     this.#running++;
     try {
       let removed = 0;
-      for (const entry of planned) removed += await this.#remove(entry, spec);
+      for (const entry of planned) removed += await this.#remove(entry, spec, isWanted);
       return removed;
     } finally {
       this.#running--;
     }
   }
 
-  async #remove(planned: PlannedEntry, spec: QuerySpec): Promise<number> {
+  async #remove(planned: PlannedEntry, spec: QuerySpec, isWanted: () => boolean): Promise<number> {
     const { entry, range } = planned;
     const { changes, reserveId } = this.#options;
     if (!isFiltered(spec)) return changes.removeRange(entry, range.firstTs, range.lastTs + 1n);
@@ -116,7 +125,7 @@ export class QueryRemovals implements Removals {
     } as const;
     let removed = 0;
     let progress: QueryProgress | undefined;
-    while (progress?.isFinished !== true) {
+    while (progress?.isFinished !== true && isWanted()) {
       progress = await this.#find({ ...job, cursor: progress?.cursor });
       removed += await this.#removeFound(entry, progress);
     }
@@ -137,6 +146,10 @@ export class QueryRemovals implements Removals {
     if (refusal !== null) throw refusal;
     return errors.filter((error) => error === null).length;
   }
+}
+
+function always(): boolean {
+  return true;
 }
 
 function checkSpec(spec: QuerySpec): void {

@@ -28,6 +28,7 @@ export const META = {
   deadLetter: 0x09,
   token: 0x0a,
   attachment: 0x0b,
+  lifecycle: 0x0c,
 } as const;
 
 /** Third byte of a `blocks` key (after the partition): sealed blocks of the log, or chunks of large records. */

@@ -82,6 +82,11 @@ export function tokenKey(name: string): Buffer {
   return Buffer.concat([Buffer.from([META.token]), Buffer.from(name)]);
 }
 
+/** `meta` key of a lifecycle policy. */
+export function lifecycleKey(name: string): Buffer {
+  return Buffer.concat([Buffer.from([META.lifecycle]), Buffer.from(name)]);
+}
+
 /** `meta` key of the records with one key in a `$meta` entry; keys of any length become 32 bytes. */
 export function attachmentKey(entryId: number, key: string): Buffer {
   const digest = createHash('sha256').update(key).digest();

@@ -150,3 +150,72 @@ describe('as part of the configuration', () => {
     );
   });
 });
+
+describe('provisioned lifecycles', () => {
+  const base = {
+    RS_LIFECYCLE_A_NAME: 'old',
+    RS_LIFECYCLE_A_TYPE: 'delete',
+    RS_LIFECYCLE_A_BUCKET: 'raw',
+    RS_LIFECYCLE_A_OLDER_THAN: '30d',
+  };
+
+  test('the variables of one id are one policy', () => {
+    const { provisioning, warnings } = loadProvisioning({
+      ...base,
+      RS_LIFECYCLE_MY_NAME_NAME: 'other',
+      RS_LIFECYCLE_MY_NAME_TYPE: 'Compress',
+      RS_LIFECYCLE_MY_NAME_BUCKET: 'raw',
+      RS_LIFECYCLE_MY_NAME_OLDER_THAN: '1d 2h',
+      RS_LIFECYCLE_MY_NAME_INTERVAL: '2h',
+      RS_LIFECYCLE_MY_NAME_PROCESSING_INTERVAL: '3h',
+      RS_LIFECYCLE_MY_NAME_ENTRIES: 'a/*, !b',
+      RS_LIFECYCLE_MY_NAME_WHEN: '{"&a": {"$eq": 1}}',
+      RS_LIFECYCLE_MY_NAME_MODE: 'dry_run',
+    });
+    expect(warnings).toEqual([]);
+    expect(provisioning.lifecycles).toEqual([
+      {
+        name: 'old',
+        mode: undefined,
+        settings: {
+          type: 'delete',
+          bucketName: 'raw',
+          entries: [],
+          olderThan: '30d',
+          interval: '3600s',
+          whenText: undefined,
+          processingInterval: undefined,
+        },
+      },
+      {
+        name: 'other',
+        mode: 'dry_run',
+        settings: {
+          type: 'compress',
+          bucketName: 'raw',
+          entries: ['a/*', '!b'],
+          olderThan: '1d 2h',
+          interval: '2h',
+          whenText: '{"&a": {"$eq": 1}}',
+          processingInterval: '3h',
+        },
+      },
+    ]);
+  });
+
+  test.each([
+    ['NAME', '', 'RS_LIFECYCLE_A_NAME is not set'],
+    ['BUCKET', '', 'RS_LIFECYCLE_A_BUCKET is not set'],
+    ['OLDER_THAN', '', 'RS_LIFECYCLE_A_OLDER_THAN is not set'],
+    ['TYPE', 'shred', 'its type is not one of delete, compress'],
+    ['MODE', 'dryrun', 'its mode is not one of enabled, disabled, dry_run'],
+    ['WHEN', '{', 'its condition is not JSON'],
+  ])('one with %s %j is left out, so that no slip removes records', (field, value, why) => {
+    const { provisioning, warnings } = loadProvisioning({
+      ...base,
+      [`RS_LIFECYCLE_A_${field}`]: value,
+    });
+    expect(provisioning.lifecycles).toEqual([]);
+    expect(warnings).toEqual([`RS_LIFECYCLE_A_*: no lifecycle is provisioned; ${why}`]);
+  });
+});

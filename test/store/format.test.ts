@@ -25,6 +25,7 @@ describe('on-disk format 1', () => {
     );
     expect(keys.uploadKey(2).toString('hex')).toBe('08000000000002');
     expect(keys.tokenKey('té').toString('hex')).toBe('0a74c3a9');
+    expect(keys.lifecycleKey('té').toString('hex')).toBe('0c74c3a9');
     expect(keys.attachmentKey(9, 'abc').toString('hex')).toBe(
       '0b00000009ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad',
     );
@@ -57,6 +58,7 @@ describe('on-disk format 1', () => {
       deadLetter: 9,
       token: 10,
       attachment: 11,
+      lifecycle: 12,
     });
   });
 
