@@ -8,6 +8,7 @@ import { SlicedRemover } from '../catalog/removal.ts';
 import { Catalog } from '../catalog/catalog.ts';
 import { loadCatalog } from '../catalog/load.ts';
 import { GroupCommit } from '../commit/group-commit.ts';
+import { SlicedRecordChanges } from '../commit/sliced-changes.ts';
 import type { Config } from '../config/config.ts';
 import { NO_PROVISIONING } from '../config/provisioning.ts';
 import type { Provisioning } from '../config/provisioning.ts';
@@ -22,6 +23,7 @@ import type { Logger } from '../logging/logger.ts';
 import { rateLimited } from '../logging/rate-limit.ts';
 import { createMetricsPage } from '../metrics/metrics.ts';
 import { QueryPool } from '../query/pool.ts';
+import { QueryRemovals } from '../query/query-removals.ts';
 import { QueryService } from '../query/query-service.ts';
 import { StoredRecordReader } from '../query/record-reader.ts';
 import { RingWriter } from '../ring/writer.ts';
@@ -56,6 +58,8 @@ interface OpenParts {
   readonly tokens: Tokens;
   readonly queryPool: QueryPool;
   readonly queries: QueryService;
+  readonly changes: SlicedRecordChanges;
+  readonly removals: QueryRemovals;
   readonly records: StoredRecordReader;
   readonly links: LinkService;
   readonly replication: RunningReplication;
@@ -136,6 +140,9 @@ export class Instance {
     const queryPool = this.#newQueryPool(db);
     const queries = this.#newQueries(queryPool);
     commits.addListener(queries);
+    const changes = new SlicedRecordChanges(commits, () => performance.now());
+    const reserveId = (): number => queries.reserveId();
+    const removals = new QueryRemovals({ executor: queryPool, changes, reserveId });
     const replication = await startReplication(
       { config, logger: this.#logger.child('replication'), db, catalog, commits, ring },
       listeningPort,
@@ -152,6 +159,8 @@ export class Instance {
       tokens,
       queryPool,
       queries,
+      changes,
+      removals,
       records,
       links,
       replication,
@@ -259,6 +268,12 @@ export class Instance {
       },
       get ingest() {
         return parts().commits;
+      },
+      get changes() {
+        return parts().changes;
+      },
+      get removals() {
+        return parts().removals;
       },
       get queries() {
         return parts().queries;

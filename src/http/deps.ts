@@ -1,10 +1,12 @@
 /** Everything the front needs from the rest of the instance. */
 import type { Authenticator, TokenAdmin } from '../auth/types.ts';
 import type { CatalogPort } from '../catalog/types.ts';
+import type { RecordChanges } from '../commit/changes.ts';
 import type { Ingest } from '../commit/types.ts';
 import type { Config } from '../config/config.ts';
 import type { LinkService } from '../links/link-service.ts';
 import type { Logger } from '../logging/logger.ts';
+import type { Removals } from '../query/query-removals.ts';
 import type { Queries, RecordReader } from '../query/types.ts';
 import type { ReplicationService } from '../replication/types.ts';
 
@@ -42,7 +44,9 @@ export interface MetricsPage {
 export interface FrontDeps {
   readonly catalog: CatalogPort;
   readonly ingest: Ingest;
+  readonly changes: RecordChanges;
   readonly queries: Queries;
+  readonly removals: Removals;
   readonly records: RecordReader;
   readonly replications: ReplicationService;
   readonly links: Pick<LinkService, 'seal' | 'open' | 'read'>;

@@ -1,12 +1,20 @@
 /** Which handler serves which method of which target, and what the methods of a target are called in `allow`. */
 import type { Handler } from './front.ts';
 import { readBatch, writeBatch } from './handlers/batch.ts';
-import { createBucket, readBucket, removeBucket } from './handlers/buckets.ts';
+import { createBucket, readBucket, removeBucket, updateBucket } from './handlers/buckets.ts';
+import { removeBatch, removeEntryOrRecord, updateBatch, updateRecord } from './handlers/changes.ts';
 import { readRecord, writeRecord } from './handlers/entries.ts';
+import { removeMulti, updateMulti } from './handlers/io-changes.ts';
 import { readMulti, writeMulti } from './handlers/io.ts';
 import { createLink, openLink } from './handlers/links.ts';
 import { metricsPage } from './handlers/metrics.ts';
-import { createMultiQuery, createQuery, createQueryByParameters } from './handlers/queries.ts';
+import {
+  createMultiQuery,
+  createQuery,
+  createQueryByParameters,
+  removeByParameters,
+} from './handlers/queries.ts';
+import { renameBucket, renameEntry } from './handlers/renames.ts';
 import {
   createReplication,
   listReplications,
@@ -36,6 +44,7 @@ function endpoint(
   handlers: Partial<Record<Method, Handler>>,
   readGroup: RouteGroup,
   writeGroup: RouteGroup = readGroup,
+  changeGroup: RouteGroup = readGroup,
 ): Endpoint {
   const table = new Map<string, Handler>();
   const allowed: string[] = [];
@@ -48,10 +57,14 @@ function endpoint(
   }
   const reading = groupIndex(readGroup);
   const writing = groupIndex(writeGroup);
+  const changing = groupIndex(changeGroup);
   return {
     handlers: table,
     allow: allowed.join(','),
-    groupOf: (method) => (method === 'post' ? writing : reading),
+    groupOf: (method) => {
+      if (method === 'post') return writing;
+      return method === 'patch' || method === 'put' || method === 'delete' ? changing : reading;
+    },
   };
 }
 
@@ -71,17 +84,33 @@ export const ENDPOINTS: Readonly<Record<Target, Endpoint>> = {
   token: endpoint({ get: readToken, post: createToken, delete: removeToken }, 'server'),
   tokenRotate: endpoint({ post: rotateToken }, 'server'),
   metrics: endpoint({ get: metricsPage }, 'metrics'),
-  bucket: endpoint({ get: readBucket, post: createBucket, delete: removeBucket }, 'bucket'),
-  bucketRename: UNSERVED,
-  entry: endpoint({ get: readRecord, post: writeRecord }, 'read', 'write'),
-  entryBatch: endpoint({ get: readBatch, post: writeBatch }, 'batch_read', 'batch_write'),
-  entryQuery: endpoint({ get: createQueryByParameters, post: createQuery }, 'query'),
-  entryRename: UNSERVED,
+  bucket: endpoint(
+    { get: readBucket, post: createBucket, put: updateBucket, delete: removeBucket },
+    'bucket',
+  ),
+  bucketRename: endpoint({ put: renameBucket }, 'bucket'),
+  entry: endpoint(
+    { get: readRecord, post: writeRecord, patch: updateRecord, delete: removeEntryOrRecord },
+    'read',
+    'write',
+    'change',
+  ),
+  entryBatch: endpoint(
+    { get: readBatch, post: writeBatch, patch: updateBatch, delete: removeBatch },
+    'batch_read',
+    'batch_write',
+    'change',
+  ),
+  entryQuery: endpoint(
+    { get: createQueryByParameters, post: createQuery, delete: removeByParameters },
+    'query',
+  ),
+  entryRename: endpoint({ put: renameEntry }, 'change'),
   ioQuery: endpoint({ post: createMultiQuery }, 'query'),
   ioRead: endpoint({ get: readMulti }, 'batch_read'),
   ioWrite: endpoint({ post: writeMulti }, 'batch_write'),
-  ioUpdate: UNSERVED,
-  ioRemove: UNSERVED,
+  ioUpdate: endpoint({ patch: updateMulti }, 'change'),
+  ioRemove: endpoint({ delete: removeMulti }, 'change'),
   replications: endpoint({ get: listReplications }, 'replication'),
   replication: endpoint(
     {

@@ -20,6 +20,19 @@ const MAX_TTL_S = 1_000_000_000_000n;
 const INCLUDE_PREFIX = 'include-';
 const EXCLUDE_PREFIX = 'exclude-';
 
+const FILTERS = ['start', 'stop', 'ttl', 'continuous', 'each_s', 'each_n', 'limit'] as const;
+const PARAMETERS: ReadonlySet<string> = new Set(FILTERS);
+const DOCUMENT_MEMBERS: readonly string[] = [
+  ...FILTERS,
+  'entries',
+  'only_metadata',
+  'strict',
+  'when',
+  'ext',
+  'include',
+  'exclude',
+];
+
 function ttlMs(seconds: bigint | undefined): number {
   const ttl = seconds ?? DEFAULT_TTL_S;
   return Number(ttl < MAX_TTL_S ? ttl : MAX_TTL_S) * 1000;
@@ -83,9 +96,19 @@ function checkLimit(value: bigint | undefined): number | undefined {
   return value === undefined ? undefined : Number(value);
 }
 
+/** Whether parameters of `DELETE …/q` say anything. */
+export function definesQuery(query: ReadonlyMap<string, string>): boolean {
+  return [...query.keys()].some(
+    (name) =>
+      PARAMETERS.has(name) || name.startsWith(INCLUDE_PREFIX) || name.startsWith(EXCLUDE_PREFIX),
+  );
+}
+
 /** A query document. */
 export interface QueryDocument {
   readonly isRemoval: boolean;
+  /** Something besides the type is said; a removal must not go without. */
+  readonly isDefined: boolean;
   /** `entries`, undefined when absent or null. */
   readonly patterns: readonly string[] | undefined;
   readonly ext: JsonValue;
@@ -103,6 +126,7 @@ export function parseQueryDocument(text: string): QueryDocument {
   const hasWhen = (object.get('when') ?? null) !== null;
   return {
     isRemoval: type === 'REMOVE',
+    isDefined: DOCUMENT_MEMBERS.some((name) => (object.get(name) ?? null) !== null),
     patterns: stringsMember(object, 'entries'),
     ext: object.get('ext') ?? null,
     spec: {

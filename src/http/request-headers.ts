@@ -98,6 +98,11 @@ export class RequestHeaders {
     return length;
   }
 
+  /** As it was sent; the default when it was not. */
+  get rawContentType(): string {
+    return this.#contentType;
+  }
+
   /** @throws ApiError 422. */
   contentType(): string {
     if (isPrintableAscii(this.#contentType)) return this.#contentType;

@@ -8,6 +8,7 @@ export const ROUTE_GROUPS = [
   'batch_write',
   'read',
   'batch_read',
+  'change',
   'query',
   'link',
   'replication',

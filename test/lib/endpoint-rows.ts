@@ -81,17 +81,39 @@ const LINK = {
 };
 const SETTINGS = { body: '{"src_bucket":"bucket","dst_bucket":"x","dst_host":"http://localhost"}' };
 
+const REMOVAL = { body: '{"query_type":"REMOVE","start":404,"stop":405}' };
+const NO_BUCKET: ExpectedAnswer = { status: 404, error: "Bucket 'missing' is not found" };
+
 const BUCKETS: readonly EndpointRow[] = [
   ...reading('bucket', '/b/bucket', 'R', OK, { headNeed: 'A' }),
   row('bucket', 'POST', '/b/bucket', 'F', {
     status: 409,
     error: "Bucket 'bucket' already exists",
   }),
-  row('bucket', 'DELETE', '/b/missing', 'F', {
-    status: 404,
-    error: "Bucket 'missing' is not found",
+  row('bucket', 'PUT', '/b/missing', 'F', NO_BUCKET, { body: '{}' }),
+  row('bucket', 'DELETE', '/b/missing', 'F', NO_BUCKET),
+  row('bucketRename', 'PUT', '/b/missing/rename', 'F', NO_BUCKET, {
+    headers: { 'content-type': 'application/json' },
+    body: '{"new_name":"renamed"}',
   }),
 ];
+
+const NO_RECORD: ExpectedAnswer = {
+  status: 404,
+  error: 'Record 404 not found in entry bucket/entry',
+};
+const NO_ENTRY: ExpectedAnswer = {
+  status: 404,
+  error: "Entry 'missing' not found in bucket 'bucket'",
+};
+const META_ENTRY: ExpectedAnswer = {
+  status: 422,
+  error: "Can't delete system entry 'entry/$meta'; remove the parent entry instead",
+};
+const META_RECORDS: ExpectedAnswer = {
+  status: 422,
+  error: "Can't delete records from system entry 'entry/$meta'; use label update with remove=true",
+};
 
 const ENTRIES: readonly EndpointRow[] = [
   ...reading('entry', '/b/bucket/entry?ts=1', 'R'),
@@ -100,6 +122,20 @@ const ENTRIES: readonly EndpointRow[] = [
   row('entryBatch', 'POST', '/b/bucket/entry/batch', 'W', OK, { body: '' }),
   ...reading('entryQuery', '/b/bucket/entry/q', 'R'),
   row('entryQuery', 'POST', '/b/bucket/entry/q', 'R', OK, QUERY),
+  row('entry', 'PATCH', '/b/bucket/entry?ts=404', 'W', NO_RECORD),
+  row('entry', 'DELETE', '/b/bucket/entry?ts=404', 'W', NO_RECORD),
+  row('entry', 'DELETE', '/b/bucket/missing', 'W', NO_ENTRY),
+  // Before the token is looked at (http-api §1.4), unless it is about one record.
+  row('entry', 'DELETE', '/b/bucket/entry/$meta', '-', META_ENTRY),
+  row('entry', 'DELETE', '/b/bucket/entry/$meta?ts=1', 'W', META_RECORDS),
+  row('entryBatch', 'PATCH', '/b/bucket/entry/batch', 'W'),
+  row('entryBatch', 'DELETE', '/b/bucket/entry/batch', 'W'),
+  row('entryQuery', 'POST', '/b/bucket/entry/q', 'W', OK, REMOVAL),
+  row('entryQuery', 'DELETE', '/b/bucket/entry/q?start=404&stop=405', 'W'),
+  row('entryQuery', 'DELETE', '/b/bucket/entry/$meta/q?start=0', '-', META_RECORDS),
+  row('entryRename', 'PUT', '/b/bucket/missing/rename', 'W', NO_ENTRY, {
+    body: '{"new_name":"renamed"}',
+  }),
 ];
 
 const IO: readonly EndpointRow[] = [
@@ -109,6 +145,13 @@ const IO: readonly EndpointRow[] = [
   }),
   row('ioWrite', 'POST', '/io/bucket/write', 'W', OK, {
     body: '',
+    headers: { 'x-reduct-entries': 'entry', 'x-reduct-start-ts': '1' },
+  }),
+  row('ioQuery', 'POST', '/io/bucket/q', 'W', OK, REMOVAL),
+  row('ioUpdate', 'PATCH', '/io/bucket/update', 'W', OK, {
+    headers: { 'x-reduct-entries': 'entry', 'x-reduct-start-ts': '1' },
+  }),
+  row('ioRemove', 'DELETE', '/io/bucket/remove', 'W', OK, {
     headers: { 'x-reduct-entries': 'entry', 'x-reduct-start-ts': '1' },
   }),
 ];

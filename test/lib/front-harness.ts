@@ -95,7 +95,9 @@ export async function openFront(
   const deps: FrontDeps = {
     catalog: inner.store.catalog,
     ingest: inner.store.commits,
+    changes: inner.changes,
     queries: inner.queries,
+    removals: inner.removals,
     records,
     links: linksOver(inner, records, options.linkTokens ?? tokens),
     replications: recordingReplications(replicationCalls),

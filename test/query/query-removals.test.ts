@@ -20,7 +20,7 @@ let harness: QueryHarness;
 
 beforeAll(async () => {
   path = await mkdtemp(join(tmpdir(), 'millrace-test-'));
-  harness = await openQueryHarness(path);
+  harness = await openQueryHarness(path, { maxQueries: 1_000_000, maxStateBytes: 1 << 30 });
 });
 
 afterAll(async () => {

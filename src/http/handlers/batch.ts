@@ -2,8 +2,11 @@
 import type { Entry } from '../../catalog/model.ts';
 import { ApiError, MillraceError } from '../../errors/errors.ts';
 import type { ReadBatch } from '../../query/types.ts';
+import type { Labels } from '../../store/labels.ts';
+import { attachmentRefusal } from '../../wire/attachment-rules.ts';
 import { BatchV1Parser, parseBatchV1Name } from '../../wire/batch-v1.ts';
 import { printableText } from '../../wire/header-text.ts';
+import { isMetaEntryName } from '../../wire/names.ts';
 import { parseU64 } from '../../wire/numbers.ts';
 import { parseQueryString } from '../../wire/query-string.ts';
 import { authenticate, requireRead, requireWrite } from '../auth.ts';
@@ -45,7 +48,8 @@ function announcedRecords(front: Front, exchange: Exchange, route: Route): Batch
   const records: BatchRecord[] = [];
   for (let i = 0; i + 1 < found.length; i += 2) {
     const ts = parseBatchV1Name(found[i] ?? '');
-    records.push({ target, ts, ...parser.parse(found[i + 1] ?? '') });
+    const value = parser.parse(found[i + 1] ?? '');
+    records.push({ target: targetOf(target, value.labels), ts, ...value });
   }
   records.sort((a, b) => (a.ts < b.ts ? -1 : a.ts > b.ts ? 1 : 0));
   // The same header repeated: the first one counts (sorting is stable).
@@ -64,6 +68,12 @@ export function entryOrError(
     if (error instanceof MillraceError) return error;
     throw error;
   }
+}
+
+/** An entry with attachments does not take every record. */
+export function targetOf(target: Entry | MillraceError, labels: Labels): Entry | MillraceError {
+  if (target instanceof MillraceError || !isMetaEntryName(target.name)) return target;
+  return attachmentRefusal(target.name, labels) ?? target;
 }
 
 /**
@@ -90,12 +100,21 @@ function errorLines(
   records: readonly BatchRecord[],
   errors: ReadonlyMap<number, MillraceError>,
 ): string {
-  const lines: string[] = [];
-  for (const [index, record] of records.entries()) {
+  const failed: [bigint, MillraceError][] = [];
+  for (const [index, { ts }] of records.entries()) {
     const error = errors.get(index);
-    if (error !== undefined) lines.push(`x-reduct-error-${record.ts}: ${recordErrorText(error)}`);
+    if (error !== undefined) failed.push([ts, error]);
   }
-  return lines.join('\r\n');
+  return recordErrorLines(failed);
+}
+
+/** Header lines of records that were refused. */
+export function recordErrorLines(
+  errors: readonly (readonly [ts: bigint, error: MillraceError])[],
+): string {
+  return errors
+    .map(([ts, error]) => `x-reduct-error-${ts}: ${recordErrorText(error)}`)
+    .join('\r\n');
 }
 
 /** `<status>,<text>`; sources fail on anything that is not visible ASCII (replication §5.3). */

@@ -1,4 +1,5 @@
 /** `/b/:bucket` (http-api §4.2). */
+import type { BucketSettings } from '../../catalog/model.ts';
 import { ApiError } from '../../errors/errors.ts';
 import { authenticate, requireFull, requireRead } from '../auth.ts';
 import { bucketDocumentJson } from '../bucket-figures.ts';
@@ -18,6 +19,32 @@ export function createBucket(
   req: UwsRequest,
   { name }: Route,
 ): void {
+  receiveSettings(front, exchange, req, (_text, settings) =>
+    front.deps.catalog.createBucket(name, settings),
+  );
+}
+
+/** Members that are absent or null stay as they are. */
+export function updateBucket(
+  front: Front,
+  exchange: Exchange,
+  req: UwsRequest,
+  { name }: Route,
+): void {
+  receiveSettings(front, exchange, req, (text) => {
+    const { catalog } = front.deps;
+    const { settings } = catalog.bucket(name);
+    return catalog.updateBucket(name, parseBucketSettings(text, settings));
+  });
+}
+
+/** @param apply gets the document, and the settings it makes of the defaults; may throw. */
+function receiveSettings(
+  front: Front,
+  exchange: Exchange,
+  req: UwsRequest,
+  apply: (text: string, settings: BucketSettings) => Promise<void>,
+): void {
   front.headers.scan(req);
   const { authorization } = front.headers;
   const options = {
@@ -26,10 +53,10 @@ export function createBucket(
     notText: invalidJson('invalid unicode code point'),
   };
   const body = new TextBody(exchange, front.intake, options, (text) => {
-    const { auth, catalog, config } = front.deps;
+    const { auth, config } = front.deps;
     const settings = parseBucketSettings(text, defaultBucketSettings(config));
     requireFull(auth.check(authorization, exchange.clientIp));
-    answerLater(exchange, catalog.createBucket(name, settings), () => exchange.ok());
+    answerLater(exchange, apply(text, settings), () => exchange.ok());
   });
   body.receive(front.headers);
 }

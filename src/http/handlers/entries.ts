@@ -1,7 +1,9 @@
 /** Single records: `POST` and `GET|HEAD /b/:bucket/:entry` (http-api-records §1, §2.1). */
 import { ApiError, MillraceError, toErrorData, BugError } from '../../errors/errors.ts';
 import type { RecordData } from '../../query/types.ts';
+import { attachmentRefusal } from '../../wire/attachment-rules.ts';
 import { isHeaderToken, printableText } from '../../wire/header-text.ts';
+import { isMetaEntryName } from '../../wire/names.ts';
 import { parseU64 } from '../../wire/numbers.ts';
 import { parseQueryString, tsOfQueryString } from '../../wire/query-string.ts';
 import { authenticate, requireRead, requireWrite } from '../auth.ts';
@@ -49,10 +51,13 @@ function announcedRecord(
   const contentType = headers.contentType();
   const labels = headers.labels();
   const entry = deps.catalog.entryForWrite(route.name, route.entryName);
+  const refusal = isMetaEntryName(entry.name) && attachmentRefusal(entry.name, labels);
+  if (refusal instanceof ApiError) throw refusal;
   return { entry, ts, lengthBytes, contentType, labels };
 }
 
-function requiredTs(text: string | undefined): bigint {
+/** The parameter of requests that name one record. @throws ApiError 422. */
+export function requiredTs(text: string | undefined): bigint {
   if (text === undefined) throw new ApiError(422, "'ts' parameter is required");
   return parseTs(text);
 }

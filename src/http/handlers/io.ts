@@ -3,7 +3,7 @@ import { ApiError } from '../../errors/errors.ts';
 import type { MillraceError } from '../../errors/errors.ts';
 import { formatEntryNames } from '../../wire/batch-v2-format.ts';
 import { parseBatchV2 } from '../../wire/batch-v2.ts';
-import type { BatchV2Headers, BatchV2Request } from '../../wire/batch-v2.ts';
+import type { BatchV2Headers, BatchV2Keys, BatchV2Request } from '../../wire/batch-v2.ts';
 import { parseU64 } from '../../wire/numbers.ts';
 import { authenticate, requireRead, requireWrite } from '../auth.ts';
 import { BatchWrite } from '../batch-write.ts';
@@ -13,7 +13,13 @@ import { answerLater, chargeIngress, egressCharge } from '../front.ts';
 import type { Front } from '../front.ts';
 import type { Route } from '../router.ts';
 import type { UwsRequest } from '../uws.ts';
-import { answerBatch, checkedBatchBytes, entryOrError, recordErrorText } from './batch.ts';
+import {
+  answerBatch,
+  checkedBatchBytes,
+  entryOrError,
+  recordErrorText,
+  targetOf,
+} from './batch.ts';
 import { refuseWrite } from './entries.ts';
 
 export function writeMulti(front: Front, exchange: Exchange, req: UwsRequest, route: Route): void {
@@ -32,12 +38,13 @@ export function writeMulti(front: Front, exchange: Exchange, req: UwsRequest, ro
     return;
   }
   const answer = (errors: ReadonlyMap<number, MillraceError>): string =>
-    answerLines(request, errors);
+    multiAnswerLines(request, errors);
   const write = new BatchWrite(exchange, front.intake, deps.ingest, records, answer);
   front.startWrite(exchange, write, headers);
 }
 
-function splitHeaders(reduct: readonly string[]): BatchV2Headers {
+/** The headers of protocol v2. @param reduct flat names and values, see `RequestHeaders.reduct`. */
+export function splitHeaders(reduct: readonly string[]): BatchV2Headers {
   const known = new Map<string, string>();
   const others: string[] = [];
   for (let i = 0; i + 1 < reduct.length; i += 2) {
@@ -66,11 +73,15 @@ function toRecords(front: Front, bucketName: string, request: BatchV2Request): B
       target = entryOrError(front, bucketName, request.entryNames[entryIndex] ?? '');
       targets.set(entryIndex, target);
     }
-    return { target, ts, lengthBytes, contentType, labels };
+    return { target: targetOf(target, labels), ts, lengthBytes, contentType, labels };
   });
 }
 
-function answerLines(request: BatchV2Request, errors: ReadonlyMap<number, MillraceError>): string {
+/** Entries and start as they were sent, and a line per refused record. @param errors by index of the record. */
+export function multiAnswerLines(
+  request: BatchV2Keys,
+  errors: ReadonlyMap<number, MillraceError>,
+): string {
   const lines = [
     `x-reduct-entries: ${formatEntryNames(request.entryNames)}`,
     `x-reduct-start-ts: ${request.startTs}`,

@@ -1,16 +1,19 @@
 /** `/b/:bucket/:entry/q` and `/io/:bucket/q` (http-api-records §5, §6.2). */
 import { ApiError } from '../../errors/errors.ts';
+import type { QuerySpec } from '../../query/types.ts';
 import { parseQueryString } from '../../wire/query-string.ts';
 import { authenticate, requireRead, requireWrite } from '../auth.ts';
 import type { Exchange } from '../exchange.ts';
+import { answerLater } from '../front.ts';
 import type { Front } from '../front.ts';
 import { invalidJson } from '../json-members.ts';
 import { extensionRefusal } from '../query-extensions.ts';
-import { parseQueryDocument, querySpecOfParameters } from '../query-spec.ts';
+import { definesQuery, parseQueryDocument, querySpecOfParameters } from '../query-spec.ts';
 import type { QueryDocument } from '../query-spec.ts';
 import type { Route } from '../router.ts';
 import { MAX_QUERY_BYTES, MAX_SETTINGS_BYTES, TextBody } from '../text-body.ts';
 import type { UwsRequest } from '../uws.ts';
+import { refuseAttachments } from './changes.ts';
 
 export function createQueryByParameters(
   front: Front,
@@ -26,14 +29,39 @@ export function createQueryByParameters(
   exchange.json(`{"id":${queries.create(bucket, entry, spec)}}`);
 }
 
+/** `DELETE …/q`, the deprecated removal. Attachments are looked at before the token (http-api §1.4). */
+export function removeByParameters(
+  front: Front,
+  exchange: Exchange,
+  req: UwsRequest,
+  route: Route,
+): void {
+  refuseAttachments(route.entryName);
+  requireWrite(authenticate(front, exchange, req), route.name);
+  const query = parseQueryString(req.getQuery() ?? '');
+  if (!definesQuery(query)) throw undefinedRemoval();
+  const spec = querySpecOfParameters(query);
+  answerRemoval(exchange, removeFromEntry(front, route, spec));
+}
+
 export function createQuery(front: Front, exchange: Exchange, req: UwsRequest, route: Route): void {
-  receiveDocument(front, exchange, req, route, MAX_QUERY_BYTES, (document) => {
-    const { catalog, queries } = front.deps;
-    const bucket = catalog.bucket(route.name);
-    const entry = catalog.entry(route.name, route.entryName);
-    refuseExtension(front, document);
-    return queries.create(bucket, entry, document.spec);
+  receiveDocument(front, exchange, req, route, MAX_QUERY_BYTES, {
+    create: (document) => {
+      const { catalog, queries } = front.deps;
+      const bucket = catalog.bucket(route.name);
+      const entry = catalog.entry(route.name, route.entryName);
+      refuseExtension(front, document);
+      return queries.create(bucket, entry, document.spec);
+    },
+    remove: ({ spec }) => removeFromEntry(front, route, spec),
   });
+}
+
+/** The entry comes into being, as with the reference server. */
+async function removeFromEntry(front: Front, route: Route, spec: QuerySpec): Promise<number> {
+  const { catalog, removals } = front.deps;
+  const entry = await catalog.ensureEntry(route.name, route.entryName);
+  return removals.removeFromEntry(entry, spec);
 }
 
 export function createMultiQuery(
@@ -42,12 +70,25 @@ export function createMultiQuery(
   req: UwsRequest,
   route: Route,
 ): void {
-  receiveDocument(front, exchange, req, route, MAX_SETTINGS_BYTES, (document) => {
-    const { catalog, queries } = front.deps;
-    const bucket = catalog.bucket(route.name);
-    refuseExtension(front, document);
-    return queries.createMulti(bucket, document.patterns, document.spec);
+  receiveDocument(front, exchange, req, route, MAX_SETTINGS_BYTES, {
+    create: (document) => {
+      const { catalog, queries } = front.deps;
+      const bucket = catalog.bucket(route.name);
+      refuseExtension(front, document);
+      return queries.createMulti(bucket, document.patterns, document.spec);
+    },
+    remove: async ({ patterns, spec }) => {
+      const { catalog, removals } = front.deps;
+      return removals.removeFromBucket(catalog.bucket(route.name), patterns, spec);
+    },
   });
+}
+
+/** What becomes of a document, by its type. */
+interface DocumentActions {
+  readonly create: (document: QueryDocument) => number;
+  /** @returns how many records were removed. */
+  readonly remove: (document: QueryDocument) => Promise<number>;
 }
 
 /** The document is read before the token is looked at (http-api §1.4). */
@@ -57,7 +98,7 @@ function receiveDocument(
   req: UwsRequest,
   route: Route,
   maxBytes: number,
-  create: (document: QueryDocument) => number,
+  { create, remove }: DocumentActions,
 ): void {
   front.headers.scan(req);
   const { authorization } = front.headers;
@@ -71,12 +112,22 @@ function receiveDocument(
     const identity = front.deps.auth.check(authorization, exchange.clientIp);
     if (document.isRemoval) {
       requireWrite(identity, route.name);
-      throw new ApiError(501, 'Removal by query is not supported');
+      if (!document.isDefined) throw undefinedRemoval();
+      answerRemoval(exchange, remove(document));
+      return;
     }
     requireRead(identity, route.name);
     exchange.json(`{"id":${create(document)}}`);
   });
   body.receive(front.headers);
+}
+
+function undefinedRemoval(): ApiError {
+  return new ApiError(422, 'Define at least one query parameter to delete records');
+}
+
+function answerRemoval(exchange: Exchange, removal: Promise<number>): void {
+  answerLater(exchange, removal, (count) => exchange.json(`{"removed_records":${count}}`));
 }
 
 /** @throws ApiError 422. */

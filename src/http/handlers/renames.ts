@@ -1,0 +1,91 @@
+/** `PUT /b/:bucket/rename` (http-api §4.2) and `PUT /b/:bucket/:entry/rename` (http-api-records §2.4). */
+import { ApiError } from '../../errors/errors.ts';
+import { isJsonObject, JsonSyntaxError, parseJson } from '../../wire/json.ts';
+import type { JsonValue } from '../../wire/json.ts';
+import { requireFull, requireWrite } from '../auth.ts';
+import type { Exchange } from '../exchange.ts';
+import { answerLater } from '../front.ts';
+import type { Front } from '../front.ts';
+import { invalidJson, parseJsonObject, stringMember } from '../json-members.ts';
+import type { RequestHeaders } from '../request-headers.ts';
+import type { Route } from '../router.ts';
+import { MAX_SETTINGS_BYTES, TextBody } from '../text-body.ts';
+import type { UwsRequest } from '../uws.ts';
+import { refuseWrite } from './entries.ts';
+
+const TOO_LARGE: ApiError = new ApiError(413, 'length limit exceeded');
+
+/** The only body of the API whose content type counts (http-api §1.6). */
+export function renameBucket(
+  front: Front,
+  exchange: Exchange,
+  req: UwsRequest,
+  { name }: Route,
+): void {
+  front.headers.scan(req);
+  if (!isJsonType(front.headers)) {
+    const text = 'Expected request with `Content-Type: application/json`';
+    refuseWrite(front, exchange, new ApiError(415, text));
+    return;
+  }
+  const { authorization } = front.headers;
+  const options = {
+    maxBytes: MAX_SETTINGS_BYTES,
+    tooLarge: TOO_LARGE,
+    notText: unreadable('invalid unicode code point'),
+  };
+  const body = new TextBody(exchange, front.intake, options, (text) => {
+    const newName = newBucketName(text);
+    const { auth, catalog, tokens } = front.deps;
+    requireFull(auth.check(authorization, exchange.clientIp));
+    const renamed = tokens.withRenamedBucket(name, newName, (rows) =>
+      catalog.renameBucket(name, newName, rows),
+    );
+    answerLater(exchange, renamed, () => exchange.ok());
+  });
+  body.receive(front.headers);
+}
+
+/** `application/json` or `application/*+json`, whatever its parameters. */
+function isJsonType(headers: RequestHeaders): boolean {
+  const [type = ''] = headers.rawContentType.split(';');
+  return /^application\/(json|[^/]+\+json)$/i.test(type.trim());
+}
+
+/** @throws ApiError 400 for what is no JSON, 422 for what is no rename. */
+function newBucketName(text: string): string {
+  let value: JsonValue;
+  try {
+    value = parseJson(text);
+  } catch (error) {
+    if (error instanceof JsonSyntaxError) throw unreadable(error.message);
+    throw error;
+  }
+  const newName = isJsonObject(value) ? value.get('new_name') : undefined;
+  if (typeof newName === 'string') return newName;
+  const why = newName === undefined ? 'missing field `new_name`' : 'new_name: expected a string';
+  throw new ApiError(422, `Failed to deserialize the JSON body into the target type: ${why}`);
+}
+
+function unreadable(message: string): ApiError {
+  return new ApiError(400, `Failed to parse the request body as JSON: ${message}`);
+}
+
+export function renameEntry(front: Front, exchange: Exchange, req: UwsRequest, route: Route): void {
+  front.headers.scan(req);
+  const { authorization } = front.headers;
+  const options = {
+    maxBytes: MAX_SETTINGS_BYTES,
+    tooLarge: TOO_LARGE,
+    notText: invalidJson('invalid unicode code point'),
+  };
+  const body = new TextBody(exchange, front.intake, options, (text) => {
+    const newName = stringMember(parseJsonObject(text), 'new_name');
+    if (newName === undefined) throw invalidJson('missing field `new_name`');
+    const { auth, catalog } = front.deps;
+    requireWrite(auth.check(authorization, exchange.clientIp), route.name);
+    const renamed = catalog.renameEntry(route.name, route.entryName, newName);
+    answerLater(exchange, renamed, () => exchange.ok());
+  });
+  body.receive(front.headers);
+}
