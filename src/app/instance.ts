@@ -18,6 +18,7 @@ import type { FrontDeps } from '../http/deps.ts';
 import { extensionRefusal } from '../http/query-extensions.ts';
 import { FrontServer } from '../http/server.ts';
 import { RecordFinder } from '../links/find-record.ts';
+import type { LifecycleService } from '../lifecycle/service.ts';
 import { LinkService } from '../links/link-service.ts';
 import type { Logger } from '../logging/logger.ts';
 import { rateLimited } from '../logging/rate-limit.ts';
@@ -30,6 +31,7 @@ import { RingWriter } from '../ring/writer.ts';
 import type { RocksDatabase } from '../store/rocks.ts';
 import { openRocks } from '../store/rocks.ts';
 import { FreeSpace } from './free-space.ts';
+import { startLifecycles } from './lifecycles.ts';
 import { provisionBuckets, tokenEnvironment } from './provisioning.ts';
 import { startReplication } from './replication.ts';
 import type { RunningReplication } from './replication.ts';
@@ -60,6 +62,7 @@ interface OpenParts {
   readonly queries: QueryService;
   readonly changes: SlicedRecordChanges;
   readonly removals: QueryRemovals;
+  readonly lifecycles: LifecycleService;
   readonly records: StoredRecordReader;
   readonly links: LinkService;
   readonly replication: RunningReplication;
@@ -143,6 +146,19 @@ export class Instance {
     const changes = new SlicedRecordChanges(commits, () => performance.now());
     const reserveId = (): number => queries.reserveId();
     const removals = new QueryRemovals({ executor: queryPool, changes, reserveId });
+    const lifecycles = await startLifecycles(
+      {
+        db,
+        catalog,
+        commits,
+        removals,
+        executor: queryPool,
+        reserveId,
+        logger: this.#logger,
+        onRun: () => {},
+      },
+      this.#provisioning.lifecycles,
+    );
     const replication = await startReplication(
       { config, logger: this.#logger.child('replication'), db, catalog, commits, ring },
       listeningPort,
@@ -161,6 +177,7 @@ export class Instance {
       queries,
       changes,
       removals,
+      lifecycles,
       records,
       links,
       replication,
@@ -234,6 +251,7 @@ export class Instance {
     const parts = this.#parts;
     if (parts === undefined) return;
     parts.queries.stop();
+    parts.lifecycles.stop();
     await parts.replication.stop();
     await parts.queryPool.stop(stopTimeoutMs);
     await parts.remover.stop();
@@ -280,6 +298,9 @@ export class Instance {
       },
       get records() {
         return parts().records;
+      },
+      get lifecycles() {
+        return parts().lifecycles;
       },
       get links() {
         return parts().links;

@@ -16,11 +16,6 @@ const OFF = ['0', 'false', 'no', 'off'];
 
 export const UNSUPPORTED_VARIABLES: readonly UnsupportedVariables[] = [
   {
-    names: 'RS_LIFECYCLE_<ID>_*',
-    pattern: /^RS_LIFECYCLE_.+/,
-    consequence: 'lifecycles are not provisioned',
-  },
-  {
     names: 'RS_REPLICATION_<ID>_*',
     pattern:
       /^RS_REPLICATION_.+_(NAME|SRC_BUCKET|DST_BUCKET|DST_HOST|DST_TOKEN|DST_PREFIX|ENTRIES|WHEN|INCLUDE_.+|EXCLUDE_.+|EACH_N|EACH_S|COMPRESSION|MODE)$/,

@@ -4,6 +4,7 @@ import type { CatalogPort } from '../catalog/types.ts';
 import type { RecordChanges } from '../commit/changes.ts';
 import type { Ingest } from '../commit/types.ts';
 import type { Config } from '../config/config.ts';
+import type { LifecycleService } from '../lifecycle/service.ts';
 import type { LinkService } from '../links/link-service.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { Removals } from '../query/query-removals.ts';
@@ -49,6 +50,10 @@ export interface FrontDeps {
   readonly removals: Removals;
   readonly records: RecordReader;
   readonly replications: ReplicationService;
+  readonly lifecycles: Pick<
+    LifecycleService,
+    'list' | 'detail' | 'create' | 'update' | 'setMode' | 'remove'
+  >;
   readonly links: Pick<LinkService, 'seal' | 'open' | 'read'>;
   readonly auth: Authenticator;
   readonly tokens: TokenAdmin;

@@ -6,6 +6,14 @@ import { removeBatch, removeEntryOrRecord, updateBatch, updateRecord } from './h
 import { readRecord, writeRecord } from './handlers/entries.ts';
 import { removeMulti, updateMulti } from './handlers/io-changes.ts';
 import { readMulti, writeMulti } from './handlers/io.ts';
+import {
+  createLifecycle,
+  listLifecycles,
+  readLifecycle,
+  removeLifecycle,
+  setLifecycleMode,
+  updateLifecycle,
+} from './handlers/lifecycles.ts';
 import { createLink, openLink } from './handlers/links.ts';
 import { metricsPage } from './handlers/metrics.ts';
 import {
@@ -122,6 +130,12 @@ export const ENDPOINTS: Readonly<Record<Target, Endpoint>> = {
     'replication',
   ),
   replicationMode: endpoint({ patch: setReplicationMode }, 'replication'),
+  lifecycles: endpoint({ get: listLifecycles }, 'lifecycle'),
+  lifecycle: endpoint(
+    { get: readLifecycle, post: createLifecycle, put: updateLifecycle, delete: removeLifecycle },
+    'lifecycle',
+  ),
+  lifecycleMode: endpoint({ patch: setLifecycleMode }, 'lifecycle'),
   link: endpoint({ get: openLink, post: createLink }, 'link'),
   redirectToUi: UNSERVED,
   badPath: UNSERVED,

@@ -11,6 +11,7 @@ export const ROUTE_GROUPS = [
   'change',
   'query',
   'link',
+  'lifecycle',
   'replication',
   'metrics',
   'other',

@@ -31,6 +31,9 @@ export const TARGETS = [
   'replications',
   'replication',
   'replicationMode',
+  'lifecycles',
+  'lifecycle',
+  'lifecycleMode',
   'link',
   'redirectToUi',
   'badPath',
@@ -40,7 +43,7 @@ export type Target = (typeof TARGETS)[number];
 
 export interface Route {
   readonly target: Target;
-  /** Bucket, name of a replication task, or file name of a link; empty where there is none. */
+  /** Bucket, name of a token, task or policy, or file name of a link; empty where there is none. */
   readonly name: string;
   readonly entryName: string;
   /** For `badPath`: text of the 400 answer. */
@@ -60,6 +63,7 @@ const FIXED: ReadonlyMap<string, Target> = new Map([
   ['list', 'list'],
   ['me', 'me'],
   ['tokens', 'tokens'],
+  ['lifecycles', 'lifecycles'],
 ]);
 
 const ENTRY_SUFFIXES: readonly (readonly [suffix: string, target: Target])[] = [
@@ -127,6 +131,8 @@ function parseApiPath(path: string): Route {
       return parseIoPath(rest);
     case 'tokens':
       return parseTokenPath(rest);
+    case 'lifecycles':
+      return parseLifecyclePath(rest);
     case 'links':
       return parseLinkPath(rest);
     case 'replications':
@@ -155,6 +161,17 @@ function parseBucketPath(path: string): Route {
     }
   }
   return route('entry', bucket, entry);
+}
+
+/** `<name>` or `<name>/mode`. */
+function parseLifecyclePath(path: string): Route {
+  const slash = path.indexOf('/');
+  const isMode = slash !== -1 && path.slice(slash + 1) === 'mode';
+  const rawName = slash === -1 ? path : path.slice(0, slash);
+  if (rawName === '' || (slash !== -1 && !isMode)) return UNKNOWN;
+  const name = percentDecode(rawName, 'keep');
+  if (name === undefined) return badPath('lifecycle_name');
+  return route(isMode ? 'lifecycleMode' : 'lifecycle', name);
 }
 
 /** The file name of a link may be anything, it is only decoration. */

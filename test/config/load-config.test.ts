@@ -238,13 +238,13 @@ describe('variables without effect', () => {
   test('are named in groups with what follows, and their values are not shown', () => {
     const text = warnings({
       ...base,
-      RS_LIFECYCLE_1_NAME: 'writer',
-      RS_LIFECYCLE_1_WHEN: 'hunter2',
+      RS_ENGINE_COMPACTION_INTERVAL: '60',
+      RS_ENGINE_SECRET: 'hunter2',
       RS_REPLICATION_A_SRC_BUCKET: 'data',
       RS_REPLICATION_A_INCLUDE_anomaly: '1',
     });
     expect(text).toStrictEqual([
-      'RS_LIFECYCLE_1_NAME, RS_LIFECYCLE_1_WHEN: not supported, lifecycles are not provisioned',
+      'RS_ENGINE_COMPACTION_INTERVAL, RS_ENGINE_SECRET: not supported, the store has other settings, and no limit of its total size',
       'RS_REPLICATION_A_INCLUDE_anomaly, RS_REPLICATION_A_SRC_BUCKET: not supported, replication tasks are not provisioned',
     ]);
   });

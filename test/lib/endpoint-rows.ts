@@ -201,6 +201,27 @@ const LINKS: readonly EndpointRow[] = [
   row('link', 'POST', '/links/file', 'R', OK, { body: JSON.stringify(LINK) }),
 ];
 
+const NO_POLICY: ExpectedAnswer = { status: 404, error: "Lifecycle 'missing' does not exist" };
+const POLICY = { body: '{"type":"delete","bucket":"missing","older_than":"1d"}' };
+
+const LIFECYCLES: readonly EndpointRow[] = [
+  ...reading('lifecycles', '/lifecycles', 'F'),
+  ...reading('lifecycle', '/lifecycles/missing', 'F', NO_POLICY),
+  row(
+    'lifecycle',
+    'POST',
+    '/lifecycles/missing',
+    'F',
+    { status: 404, error: "Bucket 'missing' for lifecycle 'missing' does not exist" },
+    POLICY,
+  ),
+  row('lifecycle', 'PUT', '/lifecycles/missing', 'F', NO_POLICY, POLICY),
+  row('lifecycle', 'DELETE', '/lifecycles/missing', 'F', NO_POLICY),
+  row('lifecycleMode', 'PATCH', '/lifecycles/missing/mode', 'F', NO_POLICY, {
+    body: '{"mode":"disabled"}',
+  }),
+];
+
 export const ENDPOINT_ROWS: readonly EndpointRow[] = [
   ...reading('alive', '/alive', '-'),
   ...reading('ready', '/ready', '-'),
@@ -214,4 +235,5 @@ export const ENDPOINT_ROWS: readonly EndpointRow[] = [
   ...TOKENS,
   ...REPLICATIONS,
   ...LINKS,
+  ...LIFECYCLES,
 ];

@@ -8,6 +8,10 @@ import { openTokens } from '../../src/auth/open-tokens.ts';
 import type { FrontConfig, FrontDeps } from '../../src/http/deps.ts';
 import { extensionRefusal } from '../../src/http/query-extensions.ts';
 import { FrontServer } from '../../src/http/server.ts';
+import { SYSTEM_CLOCK } from '../../src/lifecycle/clock.ts';
+import type { LifecycleClock } from '../../src/lifecycle/clock.ts';
+import { LifecycleService } from '../../src/lifecycle/service.ts';
+import { WindowWork } from '../../src/lifecycle/window-work.ts';
 import { RecordFinder } from '../../src/links/find-record.ts';
 import { LinkService } from '../../src/links/link-service.ts';
 import { silentLogger } from '../../src/logging/logger.ts';
@@ -24,6 +28,7 @@ export interface FrontHarnessOptions {
   readonly config?: Partial<FrontConfig>;
   /** In place of those of the harness. */
   readonly linkTokens?: LinkTokens;
+  readonly lifecycleClock?: LifecycleClock;
   readonly deps?: (inner: QueryHarness) => Partial<FrontDeps>;
 }
 
@@ -63,6 +68,22 @@ export const TEST_FRONT_CONFIG: FrontConfig = {
   defaultMaxBlockRecords: TEST_SETTINGS.max_block_records,
 };
 
+function lifecyclesOver(
+  { store, queries, removals }: QueryHarness,
+  clock: LifecycleClock,
+): LifecycleService {
+  const executor = inlineExecutor(store.db);
+  return new LifecycleService({
+    db: store.db,
+    commitRows: (rows) => store.commits.commitRows(rows),
+    clock,
+    work: new WindowWork({ removals, executor, reserveId: () => queries.reserveId() }),
+    bucket: (name) => [...store.catalog.buckets()].find((bucket) => bucket.name === name),
+    onRun: () => {},
+    warn: () => {},
+  });
+}
+
 function linksOver(
   { store, queries }: QueryHarness,
   records: StoredRecordReader,
@@ -92,6 +113,8 @@ export async function openFront(
     warn: () => {},
   });
   const records = new StoredRecordReader(inner.store.db);
+  const lifecycles = lifecyclesOver(inner, options.lifecycleClock ?? SYSTEM_CLOCK);
+  await lifecycles.start([]);
   const deps: FrontDeps = {
     catalog: inner.store.catalog,
     ingest: inner.store.commits,
@@ -99,6 +122,7 @@ export async function openFront(
     queries: inner.queries,
     removals: inner.removals,
     records,
+    lifecycles,
     links: linksOver(inner, records, options.linkTokens ?? tokens),
     replications: recordingReplications(replicationCalls),
     auth: tokens,
@@ -125,6 +149,7 @@ export async function openFront(
         headers: { ...authorization, ...request.headers },
       }),
     close: async () => {
+      lifecycles.stop();
       await server.close(1_000);
       await inner.close();
     },
