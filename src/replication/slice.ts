@@ -24,12 +24,13 @@ import { Wakeup } from './wakeup.ts';
 const IDLE_SCAN_INTERVAL_MS = 5;
 
 /**
- * After a window at the head with few records in each of its batches, the next one waits this long for each batch (at most
- * the limit): a request costs as much as dozens of records, and a stream over many entries would be sent one by one.
+ * Requests with few records cost as much as dozens of records, and a stream over many entries would be sent one by one: as
+ * long as a task makes more of them than this, windows at the head wait for each other. A burst goes out at once.
  */
-const SMALL_BATCH_RECORDS = 16;
-const SMALL_BATCH_WAIT_MS = 0.25;
-const SMALL_BATCH_MAX_WAIT_MS = 5;
+const SMALL_REQUESTS_PER_MS = 3;
+const SMALL_REQUESTS_BURST_MS = 5;
+const SMALL_REQUEST_RECORDS = 16;
+const MAX_PACE_MS = 5;
 
 /** What all slices of a thread share. */
 export interface SliceContext {
@@ -72,6 +73,8 @@ export class Slice {
   #failure: SliceFailure | null = null;
   #needsEntriesAfter: number | null = null;
   #nextScanMs = 0;
+  /** Up to when the requests made so far use up what a task may make. */
+  #paceMs = 0;
   #lastWorkMs: number;
 
   constructor(context: SliceContext, job: SendJob, session: TaskSession, client: TargetClient) {
@@ -198,8 +201,20 @@ export class Slice {
     // A shared window may have ended at an older head.
     const { scan } = this.#context;
     this.#isCaughtUp = window.end === 'stop' || window.to.sequence >= scan.log.head();
-    if (this.#isCaughtUp) this.#nextScanMs = nowMs + restAfter(window);
+    if (this.#isCaughtUp) this.#nextScanMs = this.#restUntil(window, nowMs);
     return !this.#isCaughtUp;
+  }
+
+  /** Until when the log is left to grow after a window that ended at the head. */
+  #restUntil({ batches, records }: Window, nowMs: number): number {
+    if (batches.length === 0) return nowMs + IDLE_SCAN_INTERVAL_MS;
+    if (records >= batches.length * SMALL_REQUEST_RECORDS) return 0;
+    this.#paceMs =
+      Math.max(this.#paceMs, nowMs - SMALL_REQUESTS_BURST_MS) +
+      batches.length / SMALL_REQUESTS_PER_MS;
+    this.#paceMs = Math.min(this.#paceMs, nowMs + MAX_PACE_MS);
+    // Timers know no shorter time.
+    return this.#paceMs - nowMs < 1 ? 0 : this.#paceMs;
   }
 
   /** A window that ended at the head and waits for its entries is scanned again, larger, when the log has grown. */
@@ -286,13 +301,4 @@ export class Slice {
       needsEntriesAfter: this.#needsEntriesAfter,
     };
   }
-}
-
-/** How long the log is left to grow after a window that ended at the head, in ms. */
-function restAfter({ batches, records }: Window): number {
-  if (batches.length === 0) return IDLE_SCAN_INTERVAL_MS;
-  if (records >= batches.length * SMALL_BATCH_RECORDS) return 0;
-  const waitMs = Math.min(batches.length * SMALL_BATCH_WAIT_MS, SMALL_BATCH_MAX_WAIT_MS);
-  // Timers know no shorter time.
-  return waitMs < 1 ? 0 : waitMs;
 }
