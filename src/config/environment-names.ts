@@ -8,11 +8,7 @@ export interface UnsupportedVariables {
   readonly names: string;
   readonly pattern: RegExp;
   readonly consequence: string;
-  /** Values with which nothing is missed: no warning. Lower case. */
-  readonly harmless?: readonly string[];
 }
-
-const OFF = ['0', 'false', 'no', 'off'];
 
 export const UNSUPPORTED_VARIABLES: readonly UnsupportedVariables[] = [
   {
@@ -37,21 +33,14 @@ export const UNSUPPORTED_VARIABLES: readonly UnsupportedVariables[] = [
     consequence: 'the store has other settings, and no limit of its total size',
   },
   {
-    names: 'RS_SYSTEM_EVENTS_ENABLED',
-    pattern: /^RS_SYSTEM_EVENTS_ENABLED$/,
-    consequence: 'no system events are written',
-    harmless: OFF,
-  },
-  {
-    names: 'RS_SYSTEM_EVENTS_*',
-    pattern: /^RS_SYSTEM_EVENTS_.+/,
-    consequence: 'no system events are written',
+    names: 'RS_SYSTEM_EVENTS_REMOTE_*',
+    pattern: /^RS_SYSTEM_EVENTS_REMOTE_.+/,
+    consequence: 'system events stay here; a replication task can send them',
   },
   {
     names: 'RS_AUDIT_*',
     pattern: /^RS_AUDIT_.+/,
-    consequence: 'no audit events are written',
-    harmless: OFF,
+    consequence: 'audit records are system events, see RS_SYSTEM_EVENTS_ENABLED',
   },
   {
     names: 'RS_RWLOCK_*',
@@ -121,10 +110,9 @@ export function unusedContractNames(env: NodeJS.ProcessEnv): string[] {
   const unknown: string[] = [];
   for (const name of Object.keys(env).toSorted()) {
     if (!name.startsWith('RS_') || !isUnknown(name) || isProvisioningName(name)) continue;
-    const value = (env[name] ?? '').trim().toLowerCase();
     const row = UNSUPPORTED_VARIABLES.find(({ pattern }) => pattern.test(name));
     if (row === undefined) unknown.push(name);
-    else if (value !== '' && row.harmless?.includes(value) !== true) {
+    else if ((env[name] ?? '').trim() !== '') {
       unsupported.set(row, [...(unsupported.get(row) ?? []), name]);
     }
   }

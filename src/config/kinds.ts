@@ -30,6 +30,8 @@ export interface KindValues {
   readonly 'public-url': string;
   readonly list: readonly string[];
   readonly boolean: boolean;
+  /** A boolean that takes the words of http-api §7, too. */
+  readonly switch: boolean;
   readonly integer: number;
   readonly size: number;
   readonly duration: number;
@@ -130,6 +132,21 @@ function parseBoolean(text: string): boolean | undefined {
   return lower === 'true' || (lower === 'false' ? false : undefined);
 }
 
+const SWITCH_WORDS: ReadonlyMap<string, boolean> = new Map([
+  ['1', true],
+  ['true', true],
+  ['yes', true],
+  ['on', true],
+  ['0', false],
+  ['false', false],
+  ['no', false],
+  ['off', false],
+]);
+
+function parseSwitch(text: string): boolean | undefined {
+  return SWITCH_WORDS.get(text.toLowerCase());
+}
+
 function parseChoice(text: string, spec: OptionSpec): string | undefined {
   return spec.choices?.find((choice) => choice.toLowerCase() === text.toLowerCase());
 }
@@ -222,6 +239,7 @@ const PARSERS: Parsers = {
   'public-url': parsePublicUrl,
   list: (text) => (CONTROL_CHARACTERS.test(text) ? undefined : splitList(text)),
   boolean: parseBoolean,
+  switch: parseSwitch,
   integer: (text, spec) => withinRange(parseInteger(text), spec, parseInteger),
   size: (text, spec) => withinRange(parseSize(text), spec, parseSize),
   duration: (text, spec) => {
@@ -260,6 +278,8 @@ export function acceptedText(spec: OptionSpec): string {
       return 'a list separated by commas';
     case 'boolean':
       return 'true or false';
+    case 'switch':
+      return 'one of true, 1, yes, on, false, 0, no, off';
     case 'integer':
       return `a whole number${range(spec)}`;
     case 'size':

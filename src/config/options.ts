@@ -329,6 +329,30 @@ export const OPTIONS = {
     max: '64GiB',
     description: 'Memory of the store for data read from disk.',
   },
+  systemEventsEnabled: {
+    env: 'RS_SYSTEM_EVENTS_ENABLED',
+    kind: 'switch',
+    group: 'System events',
+    default: 'true',
+    description: 'Whether the server writes events about itself into the bucket $system.',
+  },
+  systemEventsQuotaSizeBytes: {
+    env: 'RS_SYSTEM_EVENTS_QUOTA_SIZE',
+    kind: 'size',
+    group: 'System events',
+    default: '10GB',
+    min: '1',
+    description: 'Size of the bucket $system, beyond which its oldest records go.',
+  },
+  systemEventsLogLevel: {
+    env: 'RS_SYSTEM_EVENTS_LOG_LEVEL',
+    kind: 'choice',
+    group: 'System events',
+    choices: ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR', 'OFF'],
+    default: 'WARN',
+    description:
+      'Lowest level of log lines that become events, whatever RS_LOG_LEVEL says; OFF takes none.',
+  },
   logLevels: {
     env: 'RS_LOG_LEVEL',
     kind: 'log-levels',

@@ -69,6 +69,9 @@ describe('defaults', () => {
       ringSizeBytes: 64 * 1024 * 1024,
       uploadMemoryBytes: 256 * 1024 * 1024,
       cacheMemoryBytes: 64 * 1024 * 1024,
+      systemEventsEnabled: true,
+      systemEventsQuotaSizeBytes: 10_000_000_000,
+      systemEventsLogLevel: 'WARN',
       logLevels: { base: 'INFO', parts: {} },
       logFormat: 'auto',
     });
@@ -260,13 +263,18 @@ describe('variables without effect', () => {
     const env = {
       ...base,
       RS_SYSTEM_EVENTS_ENABLED: 'false',
-      RS_AUDIT_ENABLED: 'OFF',
       RS_IO_MAX_WRITERS_IN_FLIGHT: '0',
       RS_PUBLIC_URL: '',
       RS_INSTANCE_ROLE: 'STANDALONE',
       PATH: '/bin',
     };
     expect(warnings(env)).toStrictEqual([]);
+  });
+
+  test('variables of the former audit are named, whatever they say', () => {
+    expect(warnings({ ...base, RS_AUDIT_ENABLED: 'false' })).toStrictEqual([
+      'RS_AUDIT_ENABLED: not supported, audit records are system events, see RS_SYSTEM_EVENTS_ENABLED',
+    ]);
   });
 
   test('a key without a certificate is warned of', () => {
