@@ -102,8 +102,10 @@ export class ActiveToken implements Identity, LinkToken {
     const { createdAt, expiresAt, ttlS } = this.token;
     const byDateMs = expiresAt?.epochMs ?? Infinity;
     if (ttlS === undefined) return byDateMs;
-    const lastAccessMs = this.#times.lastAccessMs(this.token.name) ?? createdAt.epochMs;
-    const idleSinceMs = Math.max(lastAccessMs, createdAt.epochMs);
+    const { name } = this.token;
+    const times = this.#times;
+    const lastUseMs = times.lastUseMs?.(name) ?? times.lastAccessMs(name) ?? createdAt.epochMs;
+    const idleSinceMs = Math.max(lastUseMs, createdAt.epochMs);
     // Idle for more than `ttl` whole seconds is idle for at least one more than that.
     return Math.min(byDateMs, idleSinceMs + (Number(ttlS) + 1) * 1000);
   }

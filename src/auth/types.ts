@@ -81,4 +81,9 @@ export interface TokenTimes {
   nowMs(): number;
   /** Time of the token's newest audit record; undefined without one. Must return at once. */
   lastAccessMs(tokenName: string): number | undefined;
+  /**
+   * Time of the token's last use, also where no audit record tells of it yet; undefined when none is known. Absent:
+   * `lastAccessMs` is all that is known. Must return at once.
+   */
+  lastUseMs?(tokenName: string): number | undefined;
 }

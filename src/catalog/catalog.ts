@@ -85,6 +85,10 @@ export class Catalog implements CatalogPort {
 
   async createBucket(name: string, settings: BucketSettings): Promise<void> {
     checkBucketName(name);
+    await this.#createBucket(name, settings);
+  }
+
+  async #createBucket(name: string, settings: BucketSettings): Promise<void> {
     if (this.#buckets.has(name) || this.#reserved.has(name)) {
       throw new ApiError(409, `Bucket '${name}' already exists`);
     }
@@ -122,14 +126,15 @@ export class Catalog implements CatalogPort {
 
   /**
    * Creates the bucket or changes its settings, and marks it as provisioned until the server ends (http-api §7).
+   * @param name not checked: the server's own bucket has one that clients cannot give.
    * @param settingsFor the settings it has now, undefined when there is none, gives those it is to have.
-   * @throws ApiError 422 for a bad name, 409 while it is being deleted.
+   * @throws ApiError 409 while it is being deleted.
    */
   async provisionBucket(
     name: string,
     settingsFor: (current: BucketSettings | undefined) => BucketSettings,
   ): Promise<void> {
-    if (!this.#buckets.has(name)) await this.createBucket(name, settingsFor(undefined));
+    if (!this.#buckets.has(name)) await this.#createBucket(name, settingsFor(undefined));
     const bucket = this.bucket(name);
     bucket.isProvisioned = true;
     this.#changeSettings(bucket, settingsFor(bucket.settings));

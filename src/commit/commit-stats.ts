@@ -17,9 +17,17 @@ export interface Distribution {
   count: number;
 }
 
+/** What was stored in a bucket since the start. */
+export interface BucketTraffic {
+  records: number;
+  bytes: number;
+}
+
 export interface CommitStats {
   recordsStored: number;
   bytesStored: number;
+  /** By bucket id; one that was removed stays. */
+  readonly byBucket: Map<number, BucketTraffic>;
   /** Records refused because their timestamp exists. */
   recordsRefused: number;
   commits: number;
@@ -36,6 +44,7 @@ export function newCommitStats(): CommitStats {
   return {
     recordsStored: 0,
     bytesStored: 0,
+    byBucket: new Map(),
     recordsRefused: 0,
     commits: 0,
     commitFailures: 0,
@@ -52,6 +61,24 @@ export function observe(distribution: Distribution, value: number): void {
   counts[at] = (counts[at] ?? 0) + 1;
   distribution.sum += value;
   distribution.count++;
+}
+
+/** Counts records that a commit made durable. */
+export function countStored(
+  stats: CommitStats,
+  bucketId: number,
+  records: number,
+  bytes: number,
+): void {
+  stats.recordsStored += records;
+  stats.bytesStored += bytes;
+  let traffic = stats.byBucket.get(bucketId);
+  if (traffic === undefined) {
+    traffic = { records: 0, bytes: 0 };
+    stats.byBucket.set(bucketId, traffic);
+  }
+  traffic.records += records;
+  traffic.bytes += bytes;
 }
 
 /** Counts one successful commit. */

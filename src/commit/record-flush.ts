@@ -24,7 +24,7 @@ import {
 } from './attachment-writes.ts';
 import { BlockArena } from './block-arena.ts';
 import type { CommitStats } from './commit-stats.ts';
-import { observeCommit } from './commit-stats.ts';
+import { countStored, observeCommit } from './commit-stats.ts';
 import { encodeEntryRows, markDurable } from '../catalog/entry-rows.ts';
 import { RunTail, StoredEntryView } from './entry-view.ts';
 import { MutationSession } from './mutations.ts';
@@ -231,8 +231,7 @@ export class RecordFlush {
       entry.bucket.recordsWritten = Math.max(entry.bucket.recordsWritten, plan.stats.bucketOrdinal);
       markDurable(entry);
       buckets.add(entry.bucket.id);
-      this.#stats.recordsStored += plan.acceptedCount;
-      this.#stats.bytesStored += contentBytes(plan);
+      countStored(this.#stats, entry.bucket.id, plan.acceptedCount, contentBytes(plan));
       this.#nextSequence += plan.blocks.length;
     }
     if (buckets.size > 0) {

@@ -42,6 +42,7 @@ function takeCounts(task: Task, result: SendResult, nowMs: number): void {
   const { totals, diagnostics } = task;
   totals.sentRecords += counts.records;
   totals.sentBytes += counts.bytes;
+  totals.busyMs += performance.now() - task.sliceStartMs;
   totals.batches += counts.batches;
   totals.duplicates += counts.duplicates;
   if (counts.records > 0) diagnostics.countOk(counts.records);

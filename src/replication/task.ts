@@ -12,6 +12,8 @@ import type { DeadLetter, LogGap, StoredTask, TaskCursor } from './types.ts';
 export interface TaskTotals {
   sentRecords: number;
   sentBytes: number;
+  /** Time of its slices together. */
+  busyMs: number;
   batches: number;
   duplicates: number;
   deadLetters: number;
@@ -169,6 +171,7 @@ function newTotals(): TaskTotals {
   return {
     sentRecords: 0,
     sentBytes: 0,
+    busyMs: 0,
     batches: 0,
     duplicates: 0,
     deadLetters: 0,
