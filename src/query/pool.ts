@@ -1,6 +1,7 @@
 /** The threads that execute query jobs. */
 import { Piscina } from 'piscina';
 import { BugError, UnavailableError } from '../errors/errors.ts';
+import { ThreadStarts } from '../threads/thread-starts.ts';
 import type { QueryJob, QueryJobResult } from './job.ts';
 
 /** Given to every query worker when it starts. */
@@ -34,6 +35,7 @@ export interface QueryPoolOptions extends QueryWorkerData {
 export class QueryPool implements QueryExecutor {
   readonly #piscina: Piscina<QueryJob, QueryJobResult>;
   readonly #maxQueue: number;
+  readonly #starts: ThreadStarts;
   readonly #running = new Set<Promise<unknown>>();
   #isStopping = false;
 
@@ -52,6 +54,7 @@ export class QueryPool implements QueryExecutor {
       recordTiming: false,
     });
     this.#piscina.on('error', options.onThreadError);
+    this.#starts = new ThreadStarts(this.#piscina, threads);
   }
 
   /** Jobs that wait for a thread. */
@@ -90,6 +93,7 @@ export class QueryPool implements QueryExecutor {
     });
     await Promise.race([Promise.allSettled(this.#running), timeout]);
     clearTimeout(timer);
+    await this.#starts.settled();
     await this.#piscina.destroy();
   }
 }

@@ -1,5 +1,6 @@
 /** The threads that run replication jobs. */
 import { Piscina } from 'piscina';
+import { ThreadStarts } from '../threads/thread-starts.ts';
 import type {
   ReplicationJob,
   ReplicationPool,
@@ -43,13 +44,17 @@ export function newReplicationPool(options: ReplicationPoolOptions): Replication
     loadBalancer: balanceByAffinity,
   });
   piscina.on('error', options.onThreadError);
+  const starts = new ThreadStarts(piscina, threads);
   return {
     run: (job) => {
       const affinity = job.kind === 'check' ? job.task.id : job.bucketId;
       // Piscina keeps what lies under this symbol on its side; it is not cloned.
       return piscina.run(Object.assign(job, { [Piscina.queueOptionsSymbol]: { affinity } }));
     },
-    close: () => piscina.destroy(),
+    close: async () => {
+      await starts.settled();
+      await piscina.destroy();
+    },
   };
 }
 
