@@ -13,6 +13,7 @@ import type { Config } from '../config/config.ts';
 import { NO_PROVISIONING } from '../config/provisioning.ts';
 import type { Provisioning } from '../config/provisioning.ts';
 import { BugError } from '../errors/errors.ts';
+import { SystemEvents } from '../events/system-events.ts';
 import { defaultBucketSettings } from '../http/bucket-settings.ts';
 import type { FrontDeps } from '../http/deps.ts';
 import { extensionRefusal } from '../http/query-extensions.ts';
@@ -73,6 +74,9 @@ export class Instance {
   readonly #config: Config;
   readonly #provisioning: Provisioning;
   readonly #logger: Logger;
+  /** Its lines never become events: for what the writing of events may cause. */
+  readonly #plainLogger: Logger;
+  readonly #events: SystemEvents | undefined;
   readonly #front: FrontServer;
   #parts: OpenParts | undefined;
   #isReady = false;
@@ -82,7 +86,9 @@ export class Instance {
   constructor(config: Config, logger: Logger, provisioning: Provisioning = NO_PROVISIONING) {
     this.#config = config;
     this.#provisioning = provisioning;
-    this.#logger = logger;
+    this.#plainLogger = logger;
+    this.#events = config.systemEventsEnabled ? new SystemEvents(config, logger) : undefined;
+    this.#logger = this.#events?.logger ?? logger;
     this.#front = new FrontServer(this.#frontDeps());
   }
 
@@ -126,7 +132,7 @@ export class Instance {
       nextUploadId: loaded.nextUploadId,
       space: freeSpace,
       onFailure: (err) => {
-        rateLimited(this.#logger, 'commit', COMMIT_LOG_MS).error(
+        rateLimited(this.#plainLogger, 'commit', COMMIT_LOG_MS).error(
           { err },
           'records could not be stored',
         );
@@ -139,6 +145,9 @@ export class Instance {
     commits.setAttach((entry) => catalog.attach(entry));
     catalog.resumeRemovals();
     await this.#provisionBuckets(catalog);
+    const records = new StoredRecordReader(db);
+    const bucketDefaults = defaultBucketSettings(config);
+    await this.#events?.open({ catalog, commits, records, bucketDefaults });
     const tokens = await this.#openTokens(db, commits);
     const queryPool = this.#newQueryPool(db);
     const queries = this.#newQueries(queryPool);
@@ -155,7 +164,7 @@ export class Instance {
         executor: queryPool,
         reserveId,
         logger: this.#logger,
-        onRun: () => {},
+        onRun: (run) => this.#events?.lifecycleRan(run),
       },
       this.#provisioning.lifecycles,
     );
@@ -164,7 +173,7 @@ export class Instance {
       listeningPort,
     );
     commits.addListener(replication);
-    const records = new StoredRecordReader(db);
+    this.#events?.followTasks(() => replication.taskFigures());
     const links = this.#newLinks(queryPool, queries, records, tokens);
     return {
       db,
@@ -206,8 +215,11 @@ export class Instance {
     return openTokens({
       db,
       commits,
-      // No audit records are written, so no token has a last access.
-      times: { nowMs: () => Date.now(), lastAccessMs: () => undefined },
+      times: {
+        nowMs: () => Date.now(),
+        lastAccessMs: (name) => this.#events?.lastAccessMs(name),
+        lastUseMs: (name) => this.#events?.lastUseMs(name),
+      },
       environment: tokenEnvironment(this.#config, this.#provisioning),
       warn: (message, err) => this.#logger.warn(err === undefined ? {} : { err }, message),
     });
@@ -255,6 +267,7 @@ export class Instance {
     await parts.replication.stop();
     await parts.queryPool.stop(stopTimeoutMs);
     await parts.remover.stop();
+    await this.#events?.stop();
     parts.freeSpace.stop();
     parts.commits.close();
     // No thread reads any more: closing under a reader would end the process.
@@ -274,6 +287,8 @@ export class Instance {
       config,
       logger: this.#logger.child('http'),
       metrics: createMetricsPage(() => ({ ...parts(), front: this.#front })),
+      audit: this.#events?.audit,
+      reads: this.#events?.reads,
       isReady: () => this.#isReady,
       get auth() {
         return parts().tokens;

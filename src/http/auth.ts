@@ -5,9 +5,17 @@ import type { Exchange } from './exchange.ts';
 import type { Front } from './front.ts';
 import type { UwsRequest } from './uws.ts';
 
-/** Any valid token. @param req valid during the call only. @throws ApiError 401. */
+/** Any valid token. @param authorization value of the header, empty when absent. @throws ApiError 401. */
+export function identify(front: Front, exchange: Exchange, authorization: string): Identity {
+  exchange.authorization = authorization;
+  const identity = front.deps.auth.check(authorization, exchange.clientIp);
+  exchange.tokenName = identity.tokenName;
+  return identity;
+}
+
+/** Like `identify`. @param req valid during the call only. */
 export function authenticate(front: Front, exchange: Exchange, req: UwsRequest): Identity {
-  return front.deps.auth.check(req.getHeader('authorization'), exchange.clientIp);
+  return identify(front, exchange, req.getHeader('authorization'));
 }
 
 /** @throws ApiError 403. */

@@ -2,6 +2,9 @@
 import { BlockList, isIP, isIPv4, SocketAddress } from 'node:net';
 import type { UwsRequest, UwsResponse } from './uws.ts';
 
+type PeerSource = Pick<UwsResponse, 'getRemoteAddress'>;
+type HeaderSource = Pick<UwsRequest, 'getHeader'>;
+
 /** Peers that may be a proxy of ours: loopback, private and link-local, v6 unique-local. */
 const NEAR = nearAddresses();
 
@@ -22,10 +25,44 @@ function nearAddresses(): BlockList {
  * IPv4 in dotted form (also where it came mapped into IPv6), IPv6 in its shortest form; empty when it is unknown.
  * @param req valid during the call.
  */
-export function clientAddress(res: UwsResponse, req: UwsRequest): string {
+export function clientAddress(res: PeerSource, req: HeaderSource): string {
   const peer = peerAddress(new Uint8Array(res.getRemoteAddress()));
   if (!isNear(peer)) return peer;
   return addressBehindProxy(peer, req.getHeader('forwarded'), req.getHeader('x-forwarded-for'));
+}
+
+/**
+ * The same for every request, without asking the system each time: that costs more than everything else the audit of a
+ * request does. As long as all connections come from one peer, be it a proxy, a gateway or a lone client, its address is
+ * known from the time it connected.
+ */
+export class ClientAddresses {
+  #connections = 0;
+  /** Of all open connections; undefined when they are of several peers. */
+  #only: string | undefined;
+  #isOnlyNear = false;
+
+  /** @param change +1 for a connection that begins, -1 for one that ends. */
+  onConnection(res: PeerSource, change: number): void {
+    this.#connections += change;
+    if (change < 0) return;
+    const peer = peerAddress(new Uint8Array(res.getRemoteAddress()));
+    if (this.#connections === change) {
+      this.#only = peer === '' ? undefined : peer;
+      this.#isOnlyNear = isNear(peer);
+    } else if (this.#only !== peer) {
+      // Until all connections have ended, as those that end do not tell whose they were.
+      this.#only = undefined;
+    }
+  }
+
+  /** Like `clientAddress`. */
+  of(res: PeerSource, req: HeaderSource): string {
+    const peer = this.#only;
+    if (peer === undefined) return clientAddress(res, req);
+    if (!this.#isOnlyNear) return peer;
+    return addressBehindProxy(peer, req.getHeader('forwarded'), req.getHeader('x-forwarded-for'));
+  }
 }
 
 /** @param peer a near address. @param forwarded, xForwardedFor header values, empty when absent. */

@@ -4,6 +4,7 @@ import type { CatalogPort } from '../catalog/types.ts';
 import type { RecordChanges } from '../commit/changes.ts';
 import type { Ingest } from '../commit/types.ts';
 import type { Config } from '../config/config.ts';
+import type { ReadMeter, RequestAudit } from '../events/types.ts';
 import type { LifecycleService } from '../lifecycle/service.ts';
 import type { LinkService } from '../links/link-service.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -60,6 +61,10 @@ export interface FrontDeps {
   readonly config: FrontConfig;
   readonly logger: FrontLogger;
   readonly metrics: MetricsPage;
+  /** Absent: requests are not recorded. */
+  readonly audit?: RequestAudit | undefined;
+  /** Absent: reads are not counted. */
+  readonly reads?: ReadMeter | undefined;
   /** False until storage is usable: everything except `/alive` answers 503 (http-api §1.11). */
   isReady(): boolean;
 }

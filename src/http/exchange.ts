@@ -7,6 +7,7 @@ import { MillraceError, toErrorData } from '../errors/errors.ts';
 import { errorHeaderText } from '../wire/header-text.ts';
 import type { CorsPolicy } from './cors.ts';
 import type { FrontLogger } from './deps.ts';
+import type { AuditedExchange, ExchangeAudit } from './request-audit.ts';
 import type { RequestMetrics } from './request-metrics.ts';
 import type { UwsResponse } from './uws.ts';
 import { ANNOUNCED_API_VERSION, ANNOUNCED_SERVER_VERSION } from './version.ts';
@@ -26,13 +27,21 @@ export class ExchangeContext {
   readonly logger: FrontLogger;
   readonly cors: CorsPolicy;
   readonly standardHeaders: HeaderBlock;
+  /** Undefined where requests are not recorded. */
+  readonly audit: ExchangeAudit | undefined;
   /** Requests not answered yet. */
   inFlight = 0;
   /** Called when `inFlight` falls to 0. */
   onIdle: (() => void) | undefined;
 
-  constructor(metrics: RequestMetrics, logger: FrontLogger, cors: CorsPolicy) {
+  constructor(
+    metrics: RequestMetrics,
+    logger: FrontLogger,
+    cors: CorsPolicy,
+    audit: ExchangeAudit | undefined,
+  ) {
     this.metrics = metrics;
+    this.audit = audit;
     this.logger = logger;
     this.cors = cors;
     this.standardHeaders = {
@@ -63,7 +72,7 @@ export interface AbortListener {
   onAborted(): void;
 }
 
-export class Exchange {
+export class Exchange implements AuditedExchange {
   readonly context: ExchangeContext;
   readonly res: UwsResponse;
   readonly isHead: boolean;
@@ -71,8 +80,14 @@ export class Exchange {
   readonly #origin: string;
   readonly #startMs = performance.now();
   #isOpen = true;
-  /** Where the request comes from (http-api §3.2), for tokens bound to addresses; empty when none is. */
+  /** Where the request comes from (http-api §3.2); empty when nobody needs it. */
   clientIp = '';
+  /** Set for requests that may be recorded; lower case. */
+  method = '';
+  /** Set for requests that may be recorded; as it was sent, without the query. */
+  path = '';
+  authorization = '';
+  tokenName = '';
   /** Set by whoever holds resources for this request. */
   abortListener: AbortListener | undefined;
   /** Called once when the request is over, answered or not. */
@@ -130,7 +145,11 @@ export class Exchange {
 
   /** Plain text of the framework level: no `x-reduct-error` (http-api §1.4). */
   text(status: number, text: string): void {
-    this.answer(status, 'content-type: text/plain; charset=utf-8', text);
+    const write = (): void => {
+      this.begin(status, 'content-type: text/plain; charset=utf-8');
+      this.#finish(text);
+    };
+    this.#send(status, write, text);
   }
 
   /** An application error in the form of http-api §1.4. Errors that are our own fault are logged. */
@@ -153,18 +172,20 @@ export class Exchange {
     const lines = [`x-reduct-error: ${errorHeaderText(message)}`];
     if (status === 429 || status === 503) lines.push(`retry-after: ${retryAfterS}`);
     if (status === 204) {
-      this.#send(204, () => {
+      const write = (): void => {
         this.begin(204, lines.join('\r\n'));
         this.res.endWithoutBody();
-      });
+      };
+      this.#send(204, write, message);
       return;
     }
     lines.push('content-type: application/json');
     const body = `{"detail": "${message.replaceAll('"', "'")}"}`;
-    this.#send(status, () => {
+    const write = (): void => {
       this.begin(status, lines.join('\r\n'));
       this.#finish(body, shouldClose);
-    });
+    };
+    this.#send(status, write, message);
   }
 
   /** OPTIONS on any path (http-api §1.5). */
@@ -215,10 +236,11 @@ export class Exchange {
     if (this.#isOpen) this.res.close();
   }
 
-  #send(status: number, write: () => void): void {
+  /** @param message text of an error. */
+  #send(status: number, write: () => void, message = ''): void {
     if (!this.#isOpen) return;
     this.res.cork(write);
-    this.#close(status);
+    this.#close(status, message);
   }
 
   #writeStandard(): void {
@@ -256,11 +278,15 @@ export class Exchange {
     this.abortListener = undefined;
   }
 
-  #close(status: number): void {
+  /** @param status 0 when the connection was gone. */
+  #close(status: number, message = ''): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     const { context } = this;
-    context.metrics.observe(this.#group, status, performance.now() - this.#startMs);
+    const nowMs = performance.now();
+    const durationMs = nowMs - this.#startMs;
+    context.metrics.observe(this.#group, status, durationMs);
+    if (status !== 0) context.audit?.answered(this, status, message, durationMs, nowMs);
     context.inFlight--;
     this.onClosed?.();
     if (context.inFlight === 0) context.onIdle?.();

@@ -20,6 +20,8 @@ export interface ListenerOptions {
   readonly certificate: CertificateFiles | undefined;
   readonly logger: FrontLogger;
   readonly onRequest: (res: UwsResponse, req: UwsRequest) => void;
+  /** Each connection that begins (+1) and ends (-1). */
+  readonly onConnection: (res: UwsResponse, change: number) => void;
 }
 
 export interface Address {
@@ -59,9 +61,9 @@ export class Listener {
    * @throws ConfigError when the certificate cannot be used, Error when the address cannot.
    */
   async listen(host: string, port: number): Promise<number> {
-    const { uws, certificate, onRequest } = this.#options;
+    const { uws, certificate } = this.#options;
     if (certificate === undefined) {
-      const app = uws.App().any('/*', onRequest);
+      const app = this.#serve(uws.App());
       this.#app = app;
       this.#socket = listenOn(app, host, port, LISTEN_EXCLUSIVE);
     } else {
@@ -94,15 +96,20 @@ export class Listener {
     this.#app?.close();
   }
 
+  #serve(app: UwsApp): UwsApp {
+    const { onRequest, onConnection } = this.#options;
+    return app.filter(onConnection).any('/*', onRequest);
+  }
+
   async #secureApp(files: CertificateFiles): Promise<UwsApp> {
-    const { uws, logger, onRequest } = this.#options;
+    const { uws, logger } = this.#options;
     const { subject, validTo } = await checkCertificate(files);
     const facts = { subject, validTo: validTo.toISOString() };
     if (validTo.getTime() < Date.now()) logger.warn(facts, 'the certificate has expired');
     else logger.info(facts, 'certificate');
     try {
-      const app = uws.SSLApp({ cert_file_name: files.certPath, key_file_name: files.keyPath });
-      return app.any('/*', onRequest);
+      const keys = { cert_file_name: files.certPath, key_file_name: files.keyPath };
+      return this.#serve(uws.SSLApp(keys));
     } catch (cause) {
       throw new ConfigError('RS_CERT_PATH, RS_CERT_KEY_PATH: the TLS library refuses them', {
         cause,

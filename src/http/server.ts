@@ -3,17 +3,17 @@ import { createRates } from '../limits/rates.ts';
 import type { Rates } from '../limits/rates.ts';
 import { WriterGate } from '../limits/writer-gate.ts';
 import type { CertificateFiles } from './certificate.ts';
-import { clientAddress } from './client-address.ts';
+import { clientAddress, ClientAddresses } from './client-address.ts';
 import { CorsPolicy } from './cors.ts';
 import type { FrontConfig, FrontDeps } from './deps.ts';
 import { ENDPOINTS } from './endpoints.ts';
-import type { Endpoint } from './endpoints.ts';
 import { Exchange, ExchangeContext } from './exchange.ts';
 import type { Front } from './front.ts';
 import { refuseWrite } from './handlers/entries.ts';
 import { createStartWrite } from './held-write.ts';
 import { Listener } from './listener.ts';
 import { ProgressSweep } from './progress-sweep.ts';
+import { ExchangeAudit } from './request-audit.ts';
 import { RequestHeaders } from './request-headers.ts';
 import { RequestMetrics } from './request-metrics.ts';
 import type { RouteGroupCounts } from './request-metrics.ts';
@@ -41,6 +41,7 @@ export class FrontServer {
   readonly #sweep: ProgressSweep;
   readonly #uiPath: string;
   readonly #listener: Listener;
+  readonly #addresses = new ClientAddresses();
   #isStopping = false;
 
   /** @throws NativeModuleError when uWebSockets.js does not load. */
@@ -53,7 +54,12 @@ export class FrontServer {
     const intake = { budget: this.#budget, sweep: this.#sweep };
     this.#front = {
       deps,
-      context: new ExchangeContext(this.#metrics, logger, new CorsPolicy(config.corsAllowOrigins)),
+      context: new ExchangeContext(
+        this.#metrics,
+        logger,
+        new CorsPolicy(config.corsAllowOrigins),
+        deps.audit && new ExchangeAudit(deps.audit, () => deps.auth),
+      ),
       intake,
       headers: new RequestHeaders(),
       publicUrl: () => this.#publicUrl(),
@@ -66,6 +72,7 @@ export class FrontServer {
       certificate: certificateFiles(config),
       logger,
       onRequest: this.#requestHandler(),
+      onConnection: (res, change) => this.#addresses.onConnection(res, change),
     });
   }
 
@@ -137,16 +144,16 @@ export class FrontServer {
 
   #dispatch(res: UwsResponse, req: UwsRequest): void {
     const method = req.getMethod();
-    const route = this.#router.resolve(req.getUrl());
-    const endpoint = ENDPOINTS[route.target];
-    const exchange = this.#newExchange(res, req, method, endpoint);
-    const handler = endpoint.handlers.get(method);
+    const path = req.getUrl();
+    const route = this.#router.resolve(path);
+    const exchange = this.#newExchange(res, req, method, path, route);
+    const handler = ENDPOINTS[route.target].handlers.get(method);
     if (handler === undefined || this.#isStopping || !this.#isOpenFor(route)) {
+      if (exchange.path !== '') exchange.authorization = req.getHeader('authorization');
       this.#answerWithoutHandler(exchange, method, route);
       return;
     }
     try {
-      if (this.#needsClientIp()) exchange.clientIp = clientAddress(res, req);
       handler(this.#front, exchange, req, route);
     } catch (error) {
       exchange.fail(error);
@@ -154,20 +161,33 @@ export class FrontServer {
   }
 
   #needsClientIp(): boolean {
-    const { deps } = this.#front;
-    return deps.isReady() && deps.auth.needsClientIp;
+    const { deps, context } = this.#front;
+    return deps.isReady() && (context.audit !== undefined || deps.auth.needsClientIp);
   }
 
-  #newExchange(res: UwsResponse, req: UwsRequest, method: string, endpoint: Endpoint): Exchange {
+  #newExchange(
+    res: UwsResponse,
+    req: UwsRequest,
+    method: string,
+    path: string,
+    route: Route,
+  ): Exchange {
     const { context } = this.#front;
     const origin = context.cors.needsOrigin ? req.getHeader('origin') : '';
-    return new Exchange(context, res, method === 'head', endpoint.groupOf(method), origin);
+    const group = ENDPOINTS[route.target].groupOf(method);
+    const exchange = new Exchange(context, res, method === 'head', group, origin);
+    if (this.#needsClientIp()) exchange.clientIp = this.#addresses.of(res, req);
+    if (context.audit !== undefined && !isProbe(route)) {
+      exchange.method = method;
+      exchange.path = path;
+    }
+    return exchange;
   }
 
   /** The body is read to its end, so that a client that sends first and reads later gets the answer. */
   #refuseRequest(res: UwsResponse, req: UwsRequest, error: unknown): void {
-    const endpoint = ENDPOINTS[this.#router.resolve(req.getUrl()).target];
-    const exchange = this.#newExchange(res, req, req.getMethod(), endpoint);
+    const path = req.getUrl();
+    const exchange = this.#newExchange(res, req, req.getMethod(), path, this.#router.resolve(path));
     this.#front.headers.scan(req);
     refuseWrite(this.#front, exchange, error);
   }
@@ -204,6 +224,11 @@ export class FrontServer {
       exchange.answer(405, `allow: ${ENDPOINTS[route.target].allow}`, '');
     }
   }
+}
+
+/** Their requests come every few seconds and say nothing (http-api §2.1). */
+function isProbe({ target }: Route): boolean {
+  return target === 'alive' || target === 'ready';
 }
 
 function ratesOf({ rateLimitApi, rateLimitIngress, rateLimitEgress }: FrontConfig): Rates {

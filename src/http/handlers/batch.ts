@@ -1,5 +1,5 @@
 /** Batch protocol v1: `POST` and `GET|HEAD /b/:bucket/:entry/batch` (http-api-records §3.2, §4). */
-import type { Entry } from '../../catalog/model.ts';
+import type { Bucket, Entry } from '../../catalog/model.ts';
 import { ApiError, MillraceError } from '../../errors/errors.ts';
 import type { ReadBatch } from '../../query/types.ts';
 import type { Labels } from '../../store/labels.ts';
@@ -9,13 +9,14 @@ import { printableText } from '../../wire/header-text.ts';
 import { isMetaEntryName } from '../../wire/names.ts';
 import { parseU64 } from '../../wire/numbers.ts';
 import { parseQueryString } from '../../wire/query-string.ts';
-import { authenticate, requireRead, requireWrite } from '../auth.ts';
+import { authenticate, identify, requireRead, requireWrite } from '../auth.ts';
 import { BatchWrite } from '../batch-write.ts';
 import type { BatchRecord } from '../batch-write.ts';
 import { streamAnswer } from '../body-stream.ts';
 import type { Exchange } from '../exchange.ts';
 import { answerLater, chargeIngress, egressCharge } from '../front.ts';
 import type { Front } from '../front.ts';
+import { countBatch } from '../read-count.ts';
 import type { Route } from '../router.ts';
 import type { UwsRequest } from '../uws.ts';
 import { refuseWrite } from './entries.ts';
@@ -39,8 +40,8 @@ export function writeBatch(front: Front, exchange: Exchange, req: UwsRequest, ro
 
 /** In ascending timestamp order, whatever the order of headers. @throws ApiError 401, 403, 422. */
 function announcedRecords(front: Front, exchange: Exchange, route: Route): BatchRecord[] {
-  const { deps, headers } = front;
-  requireWrite(deps.auth.check(headers.authorization, exchange.clientIp), route.name);
+  const { headers } = front;
+  requireWrite(identify(front, exchange, headers.authorization), route.name);
   const parser = new BatchV1Parser();
   const found = headers.batchV1Records();
   if (found.length === 0) return [];
@@ -133,15 +134,28 @@ export function readBatch(front: Front, exchange: Exchange, req: UwsRequest, rou
   const entry = catalog.entry(route.name, route.entryName);
   const charge = egressCharge(front, exchange, req);
   const batch = queries.readBatch(bucket, entry, queryId, !exchange.isHead, charge);
-  answerLater(exchange, batch, (found) => answerBatch(front, exchange, found));
+  answerLater(exchange, batch, (found) => {
+    answerBatch(front, exchange, bucket, found, entry.name);
+  });
 }
 
-/** The answer of both protocols; undefined is the end of the query. */
-export function answerBatch(front: Front, exchange: Exchange, batch: ReadBatch | undefined): void {
+/**
+ * The answer of both protocols.
+ * @param batch undefined at the end of the query.
+ * @param entryName for protocol v1.
+ */
+export function answerBatch(
+  front: Front,
+  exchange: Exchange,
+  bucket: Bucket,
+  batch: ReadBatch | undefined,
+  entryName?: string,
+): void {
   if (batch === undefined) {
     exchange.refuse(204, 'No content');
     return;
   }
+  countBatch(front, exchange, bucket, batch, entryName);
   const lines =
     `content-type: application/octet-stream\r\nx-reduct-last: ${batch.last}\r\n` +
     batch.headerLines;

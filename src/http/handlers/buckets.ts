@@ -1,7 +1,7 @@
 /** `/b/:bucket` (http-api §4.2). */
 import type { BucketSettings } from '../../catalog/model.ts';
 import { ApiError } from '../../errors/errors.ts';
-import { authenticate, requireFull, requireRead } from '../auth.ts';
+import { authenticate, identify, requireFull, requireRead } from '../auth.ts';
 import { bucketDocumentJson } from '../bucket-figures.ts';
 import { defaultBucketSettings, parseBucketSettings } from '../bucket-settings.ts';
 import type { Exchange } from '../exchange.ts';
@@ -53,9 +53,9 @@ function receiveSettings(
     notText: invalidJson('invalid unicode code point'),
   };
   const body = new TextBody(exchange, front.intake, options, (text) => {
-    const { auth, config } = front.deps;
+    const { config } = front.deps;
     const settings = parseBucketSettings(text, defaultBucketSettings(config));
-    requireFull(auth.check(authorization, exchange.clientIp));
+    requireFull(identify(front, exchange, authorization));
     answerLater(exchange, apply(text, settings), () => exchange.ok());
   });
   body.receive(front.headers);

@@ -10,7 +10,7 @@ import { attachmentRemovalRefusal } from '../../wire/attachment-rules.ts';
 import { BatchV1Parser, parseBatchV1Name } from '../../wire/batch-v1.ts';
 import { isMetaEntryName } from '../../wire/names.ts';
 import { parseQueryString } from '../../wire/query-string.ts';
-import { requireWrite } from '../auth.ts';
+import { identify, requireWrite } from '../auth.ts';
 import type { Exchange } from '../exchange.ts';
 import { answerLater } from '../front.ts';
 import type { Front } from '../front.ts';
@@ -26,9 +26,9 @@ export function admitChange(
   req: UwsRequest,
   { name }: Route,
 ): void {
-  const { deps, headers } = front;
+  const { headers } = front;
   headers.scan(req);
-  requireWrite(deps.auth.check(headers.authorization, exchange.clientIp), name);
+  requireWrite(identify(front, exchange, headers.authorization), name);
 }
 
 /** `PATCH /b/:bucket/:entry?ts=` */

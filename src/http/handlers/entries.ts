@@ -1,4 +1,5 @@
 /** Single records: `POST` and `GET|HEAD /b/:bucket/:entry` (http-api-records §1, §2.1). */
+import type { Bucket } from '../../catalog/model.ts';
 import { ApiError, MillraceError, toErrorData, BugError } from '../../errors/errors.ts';
 import type { RecordData } from '../../query/types.ts';
 import { attachmentRefusal } from '../../wire/attachment-rules.ts';
@@ -6,12 +7,13 @@ import { isHeaderToken, printableText } from '../../wire/header-text.ts';
 import { isMetaEntryName } from '../../wire/names.ts';
 import { parseU64 } from '../../wire/numbers.ts';
 import { parseQueryString, tsOfQueryString } from '../../wire/query-string.ts';
-import { authenticate, requireRead, requireWrite } from '../auth.ts';
+import { authenticate, identify, requireRead, requireWrite } from '../auth.ts';
 import { RefusedBody } from '../body-intake.ts';
 import { streamAnswer } from '../body-stream.ts';
 import type { Exchange } from '../exchange.ts';
 import { answerLater, chargeIngress, egressCharge } from '../front.ts';
 import type { Front } from '../front.ts';
+import { countRecord } from '../read-count.ts';
 import type { Route } from '../router.ts';
 import { SingleWrite } from '../single-write.ts';
 import type { AnnouncedRecord } from '../single-write.ts';
@@ -44,7 +46,7 @@ function announcedRecord(
   route: Route,
 ): AnnouncedRecord {
   const { deps, headers } = front;
-  requireWrite(deps.auth.check(headers.authorization, exchange.clientIp), route.name);
+  requireWrite(identify(front, exchange, headers.authorization), route.name);
   const ts = requiredTs(tsOfQueryString(req.getQuery() ?? ''));
   const lengthBytes = headers.requiredLength();
   chargeIngress(front, exchange, req, lengthBytes);
@@ -82,7 +84,7 @@ export function readRecord(front: Front, exchange: Exchange, req: UwsRequest, ro
   if (ts !== undefined || q === undefined) {
     const found = records.read(entry, ts === undefined ? undefined : parseTs(ts));
     charge?.(found.lengthBytes);
-    answerRecord(front, exchange, found);
+    answerRecord(front, exchange, bucket, found);
     return;
   }
   const queryId = parseU64(q);
@@ -91,15 +93,16 @@ export function readRecord(front: Front, exchange: Exchange, req: UwsRequest, ro
   answerLater(exchange, next, (record) => {
     if (record === undefined) exchange.refuse(204, 'No content');
     else if (exchange.isHead || record.payload !== undefined || record.large !== undefined) {
-      answerRecord(front, exchange, record);
+      answerRecord(front, exchange, bucket, record);
     } else {
       // A query for metadata only, read with GET: the content is given after all (§5.2).
-      answerRecord(front, exchange, records.read(entry, record.ts));
+      answerRecord(front, exchange, bucket, records.read(entry, record.ts));
     }
   });
 }
 
-function answerRecord(front: Front, exchange: Exchange, record: RecordData): void {
+function answerRecord(front: Front, exchange: Exchange, bucket: Bucket, record: RecordData): void {
+  countRecord(front, exchange, bucket, record);
   const { payload, large, lengthBytes } = record;
   const part = payload ?? (large === undefined ? undefined : { ...large, lengthBytes });
   const lines = recordHeaderLines(record);

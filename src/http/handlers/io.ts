@@ -5,7 +5,7 @@ import { formatEntryNames } from '../../wire/batch-v2-format.ts';
 import { parseBatchV2 } from '../../wire/batch-v2.ts';
 import type { BatchV2Headers, BatchV2Keys, BatchV2Request } from '../../wire/batch-v2.ts';
 import { parseU64 } from '../../wire/numbers.ts';
-import { authenticate, requireRead, requireWrite } from '../auth.ts';
+import { authenticate, identify, requireRead, requireWrite } from '../auth.ts';
 import { BatchWrite } from '../batch-write.ts';
 import type { BatchRecord } from '../batch-write.ts';
 import type { Exchange } from '../exchange.ts';
@@ -28,7 +28,7 @@ export function writeMulti(front: Front, exchange: Exchange, req: UwsRequest, ro
   let request: BatchV2Request;
   let records: BatchRecord[];
   try {
-    requireWrite(deps.auth.check(headers.authorization, exchange.clientIp), route.name);
+    requireWrite(identify(front, exchange, headers.authorization), route.name);
     request = parseBatchV2(splitHeaders(headers.reduct));
     records = toRecords(front, route.name, request);
     const bytes = checkedBatchBytes(records, headers.requiredLength());
@@ -111,5 +111,5 @@ export function readMulti(front: Front, exchange: Exchange, req: UwsRequest, rou
   const isInterleavingSafe = READS_IN_BODY_ORDER.test(req.getHeader('user-agent'));
   const charge = egressCharge(front, exchange, req);
   const batch = queries.readMulti(bucket, queryId, !exchange.isHead, isInterleavingSafe, charge);
-  answerLater(exchange, batch, (found) => answerBatch(front, exchange, found));
+  answerLater(exchange, batch, (found) => answerBatch(front, exchange, bucket, found));
 }

@@ -1,7 +1,7 @@
 /** `/lifecycles` (http-api-extras §5). All of it needs full access. */
 import { ApiError } from '../../errors/errors.ts';
 import { parseLifecycleMode, parseLifecycleSettings } from '../../lifecycle/settings-json.ts';
-import { authenticate, requireFull } from '../auth.ts';
+import { authenticate, identify, requireFull } from '../auth.ts';
 import type { Exchange } from '../exchange.ts';
 import { answerLater } from '../front.ts';
 import type { Front } from '../front.ts';
@@ -81,7 +81,7 @@ function change<T>(
   const options = { maxBytes: MAX_SETTINGS_BYTES, tooLarge: invalidBody, notText: invalidBody };
   const body = new TextBody(exchange, front.intake, options, (text) => {
     const value = parse(text);
-    requireFull(front.deps.auth.check(authorization, exchange.clientIp));
+    requireFull(identify(front, exchange, authorization));
     answerLater(exchange, apply(value), () => exchange.ok());
   });
   body.receive(front.headers);

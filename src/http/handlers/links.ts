@@ -5,7 +5,7 @@ import type { LinkDocument, LinkedRecordId } from '../../links/types.ts';
 import type { RecordData } from '../../query/types.ts';
 import { parseU64 } from '../../wire/numbers.ts';
 import { parseQueryString } from '../../wire/query-string.ts';
-import { requireRead } from '../auth.ts';
+import { identify, requireRead } from '../auth.ts';
 import { streamAnswer } from '../body-stream.ts';
 import type { BodyPart } from '../body-stream.ts';
 import { parseByteRange } from '../byte-range.ts';
@@ -14,6 +14,7 @@ import type { Exchange } from '../exchange.ts';
 import { answerLater, egressCharge } from '../front.ts';
 import type { Front } from '../front.ts';
 import { linkDocumentText, parseLinkDocument } from '../link-document.ts';
+import { countRecord } from '../read-count.ts';
 import type { Route } from '../router.ts';
 import { MAX_SETTINGS_BYTES, TextBody } from '../text-body.ts';
 import type { UwsRequest } from '../uws.ts';
@@ -29,7 +30,7 @@ export function createLink(front: Front, exchange: Exchange, req: UwsRequest, ro
   const options = { maxBytes: MAX_SETTINGS_BYTES, tooLarge: invalidBody, notText: invalidBody };
   const body = new TextBody(exchange, front.intake, options, (text) => {
     const document = parseLinkDocument(text);
-    const identity = front.deps.auth.check(authorization, exchange.clientIp);
+    const identity = identify(front, exchange, authorization);
     requireRead(identity, document.bucketName);
     checkDocument(document);
     const base = linkBase(document.baseUrl) ?? front.publicUrl();
@@ -90,7 +91,11 @@ export function openLink(front: Front, exchange: Exchange, req: UwsRequest): voi
   const range = req.getHeader('if-range') === '' ? req.getHeader('range') : '';
   const reading = links.read(bucket, key, document, wanted, () => exchange.isOpen);
   answerLater(exchange, reading, (record) => {
-    answerPart(front, exchange, record, parseByteRange(range, record.lengthBytes), charge);
+    const { lengthBytes } = record;
+    answerPart(front, exchange, record, parseByteRange(range, lengthBytes), (partBytes) => {
+      charge?.(partBytes);
+      countRecord(front, exchange, bucket, record, partBytes);
+    });
   });
 }
 
@@ -132,7 +137,7 @@ function answerPart(
   exchange: Exchange,
   record: RecordData,
   range: ByteRange | 'unsatisfiable' | undefined,
-  charge: ((lengthBytes: number) => void) | undefined,
+  charge: (lengthBytes: number) => void,
 ): void {
   const { lengthBytes } = record;
   if (range === 'unsatisfiable') {
@@ -141,7 +146,7 @@ function answerPart(
   }
   const { first, last } = range ?? { first: 0, last: lengthBytes - 1 };
   const partBytes = last - first + 1;
-  charge?.(partBytes);
+  charge(partBytes);
   const lines = [recordHeaderLines(record), 'accept-ranges: bytes'];
   if (range !== undefined) lines.push(`content-range: bytes ${first}-${last}/${lengthBytes}`);
   const part = partOf(record, first, last);

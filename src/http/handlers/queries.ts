@@ -2,7 +2,7 @@
 import { ApiError } from '../../errors/errors.ts';
 import type { QuerySpec } from '../../query/types.ts';
 import { parseQueryString } from '../../wire/query-string.ts';
-import { authenticate, requireRead, requireWrite } from '../auth.ts';
+import { authenticate, identify, requireRead, requireWrite } from '../auth.ts';
 import type { Exchange } from '../exchange.ts';
 import { answerLater } from '../front.ts';
 import type { Front } from '../front.ts';
@@ -109,7 +109,7 @@ function receiveDocument(
   };
   const body = new TextBody(exchange, front.intake, options, (text) => {
     const document = parseQueryDocument(text);
-    const identity = front.deps.auth.check(authorization, exchange.clientIp);
+    const identity = identify(front, exchange, authorization);
     if (document.isRemoval) {
       requireWrite(identity, route.name);
       if (!document.isDefined) throw undefinedRemoval();

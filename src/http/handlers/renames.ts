@@ -2,7 +2,7 @@
 import { ApiError } from '../../errors/errors.ts';
 import { isJsonObject, JsonSyntaxError, parseJson } from '../../wire/json.ts';
 import type { JsonValue } from '../../wire/json.ts';
-import { requireFull, requireWrite } from '../auth.ts';
+import { identify, requireFull, requireWrite } from '../auth.ts';
 import type { Exchange } from '../exchange.ts';
 import { answerLater } from '../front.ts';
 import type { Front } from '../front.ts';
@@ -36,8 +36,8 @@ export function renameBucket(
   };
   const body = new TextBody(exchange, front.intake, options, (text) => {
     const newName = newBucketName(text);
-    const { auth, catalog, tokens } = front.deps;
-    requireFull(auth.check(authorization, exchange.clientIp));
+    const { catalog, tokens } = front.deps;
+    requireFull(identify(front, exchange, authorization));
     const renamed = tokens.withRenamedBucket(name, newName, (rows) =>
       catalog.renameBucket(name, newName, rows),
     );
@@ -82,8 +82,8 @@ export function renameEntry(front: Front, exchange: Exchange, req: UwsRequest, r
   const body = new TextBody(exchange, front.intake, options, (text) => {
     const newName = stringMember(parseJsonObject(text), 'new_name');
     if (newName === undefined) throw invalidJson('missing field `new_name`');
-    const { auth, catalog } = front.deps;
-    requireWrite(auth.check(authorization, exchange.clientIp), route.name);
+    const { catalog } = front.deps;
+    requireWrite(identify(front, exchange, authorization), route.name);
     const renamed = catalog.renameEntry(route.name, route.entryName, newName);
     answerLater(exchange, renamed, () => exchange.ok());
   });

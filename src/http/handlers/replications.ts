@@ -1,7 +1,7 @@
 /** `/replications` (replication §1). The token is checked before the body is read: no client depends on the other order. */
 import { ApiError } from '../../errors/errors.ts';
 import { parseQueryString } from '../../wire/query-string.ts';
-import { authenticate, requireFull } from '../auth.ts';
+import { authenticate, identify, requireFull } from '../auth.ts';
 import type { Exchange } from '../exchange.ts';
 import { answerLater } from '../front.ts';
 import type { Front } from '../front.ts';
@@ -74,7 +74,7 @@ function change(
   apply: (text: string) => Promise<void>,
 ): void {
   front.headers.scan(req);
-  requireFull(front.deps.auth.check(front.headers.authorization, exchange.clientIp));
+  requireFull(identify(front, exchange, front.headers.authorization));
   const options = {
     maxBytes: MAX_SETTINGS_BYTES,
     tooLarge: new ApiError(422, 'Invalid body'),

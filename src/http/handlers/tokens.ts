@@ -1,6 +1,6 @@
 /** `/tokens` (http-api §3.6). All of it needs full access. */
 import type { IssuedToken } from '../../auth/types.ts';
-import { authenticate, requireFull } from '../auth.ts';
+import { authenticate, identify, requireFull } from '../auth.ts';
 import type { Exchange } from '../exchange.ts';
 import { answerLater } from '../front.ts';
 import type { Front } from '../front.ts';
@@ -39,9 +39,9 @@ export function createToken(
     notText: invalidBody(),
   };
   const body = new TextBody(exchange, front.intake, options, (text) => {
-    const { auth, tokens } = front.deps;
+    const { tokens } = front.deps;
     const draft = parseTokenBody(text);
-    requireFull(auth.check(authorization, exchange.clientIp));
+    requireFull(identify(front, exchange, authorization));
     answerLater(exchange, tokens.create(name, draft), (issued) => answerIssued(exchange, issued));
   });
   body.receive(front.headers);
