@@ -1,10 +1,16 @@
 /**
- * Loads the native binary of uWebSockets.js, with one defect of the Node.js 20 build for linux-x64 corrected on the way.
+ * Loads the native binary of uWebSockets.js, with two defects of the Node.js 20 build for linux-x64 corrected on the way.
  *
- * The defect (uNetworking/uWebSockets.js issue 1018, fixed upstream in a release that has no Node.js 20 build for this C
+ * Names (uNetworking/uWebSockets.js issue 1018, fixed upstream in a release that has no Node.js 20 build for this C
  * library): a header name with an underscore makes the parser wait for ever, so that `x-reduct-label-engine_status`, a
  * header any sensor may send, is never answered. The check of a name's bytes accepts digits and `-` beside letters;
  * the correction widens it to `-` to `9` (which adds `.` and `/`) and `_`.
+ *
+ * Request lines: one that arrives in pieces, as a small device prints it, is answered 505 at its first piece, because a
+ * line that has no end yet counts as one of another protocol version. The correction looks for the end first: behind the
+ * bytes received the library puts a CR that no LF follows, and a line that ends there waits for more, as header lines do.
+ * Its code takes the place of the reading of PROXY protocol headers, which is switched off: nobody asked for it, and any
+ * client could have claimed any address with it.
  *
  * Only a file with exactly the pinned digest is corrected: a copy is changed in memory, written to a folder of its own
  * that nobody else can write to, loaded, and removed at once (the mapping stays). Any other file is loaded as it is.
@@ -38,6 +44,18 @@ const CORRECTIONS: ReadonlyMap<string, readonly Correction[]> = new Map([
         before: '8d77d04080ff2d74dd4080fe0a72d7',
         after: '8d77d34080fe0d72dd4080ff5f74d7',
       },
+      // No branch to the reading of a PROXY header.
+      { offset: 0xee0b0, before: '0f8499000000', after: '660f1f440000' },
+      {
+        // From the first byte on: skip what is at least a blank; at CR without LF return 0 (wait), else set error 505.
+        offset: 0xee14f,
+        before:
+          '4883fe100f82a7000000410f10070f2944241048b80d0a0d0a000d0a5148334424108b5424184881f2554954',
+        after:
+          '4c89f8803820488d400173f78078ff0d750a80380a7405e99500000041c74500010000004531e4e985000000',
+      },
+      // Where error 505 was set: a jump to the above.
+      { offset: 0xee1f5, before: '41c74500010000004531e4', after: 'e955ffffff660f1f440000' },
     ],
   ],
 ]);

@@ -46,6 +46,25 @@ describe('hostile and unusual traffic', () => {
     await expectAlive();
   });
 
+  // The other builds for Node.js 20 have the parser's defect, see src/http/uws-binary.ts.
+  const hasDefect =
+    process.versions.modules === '115' && `${process.platform}-${process.arch}` !== 'linux-x64';
+  test.skipIf(hasDefect)(
+    'a request that arrives in two pieces, cut anywhere, is served',
+    async () => {
+      const text = `POST /api/v1/b/data/cuts?ts=7 HTTP/1.1\r\nhost: t\r\n${AUTH}content-length: 3\r\n\r\nabc`;
+      for (let cut = 1; cut < text.length; cut++) {
+        const connection = await sendRaw(text.slice(0, cut));
+        // Its answer comes when the server has seen the first piece.
+        await expectAlive();
+        await connection.send(text.slice(cut));
+        const { status } = await connection.response();
+        expect([cut, status]).toEqual([cut, cut === 1 ? 200 : 409]);
+        connection.destroy();
+      }
+    },
+  );
+
   test('98 header lines are taken, with a full batch in them', async () => {
     const lines = [`host: t`, 'authorization: Bearer secret', 'content-length: 90'];
     for (let i = 0; i < 90; i++) lines.push(`x-reduct-time-${i}: 1,`);
