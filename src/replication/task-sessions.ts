@@ -14,9 +14,23 @@ export interface TaskSession {
   readonly version: number;
   readonly filter: TaskFilter;
   readonly limits: BatchLimits;
-  /** Equal for tasks whose windows are equal; `null` when they depend on the task's own state. */
-  readonly signature: string | null;
+  /** One for all tasks whose windows are equal; `null` when they depend on the task's own state. */
+  readonly signature: Signature | null;
   readonly memory: RefusalMemory;
+}
+
+/** Settings that windows depend on. */
+export interface Signature {
+  readonly text: string;
+  /** A short name, which becomes part of keys. */
+  readonly name: string;
+  /** Tasks of this thread that have it; removed ones count until they are forgotten. */
+  tasks: number;
+}
+
+/** Under which name the task shares its windows; `null`: with nobody, so that keeping them would be for nothing. */
+export function sharedName({ signature }: TaskSession): string | null {
+  return signature !== null && signature.tasks > 1 ? signature.name : null;
 }
 
 export class TaskSessions {
@@ -24,8 +38,8 @@ export class TaskSessions {
   readonly #metas: MetaCache;
   readonly #limits: BatchLimits;
   readonly #sessions: Map<number, TaskSession> = new Map();
-  /** Short names for signatures, which become parts of keys. */
-  readonly #signatures: Map<string, string> = new Map();
+  readonly #signatures: Map<string, Signature> = new Map();
+  #nextSignature = 0;
 
   /** @param limits of batches, unless a task's condition has directives for them. */
   constructor(log: LogReader, metas: MetaCache, limits: BatchLimits) {
@@ -39,11 +53,11 @@ export class TaskSessions {
     const known = this.#sessions.get(task.id);
     if (known?.version === task.version) return known;
     const session = this.#open(task);
-    this.#sessions.delete(task.id);
+    this.#forget(task.id);
     this.#sessions.set(task.id, session);
     for (const oldest of this.#sessions.keys()) {
       if (this.#sessions.size <= MAX_SESSIONS) break;
-      this.#sessions.delete(oldest);
+      this.#forget(oldest);
     }
     return session;
   }
@@ -68,17 +82,21 @@ export class TaskSessions {
     return { version: task.version, filter, limits, signature, memory: new RefusalMemory() };
   }
 
-  #signatureOf({ settings }: TaskSpec, limits: BatchLimits): string {
+  #signatureOf({ settings }: TaskSpec, limits: BatchLimits): Signature {
     const { srcBucket, entries, include, exclude, dstPrefix } = settings;
     const text = JSON.stringify([srcBucket, entries, include, exclude, dstPrefix, limits]);
-    let short = this.#signatures.get(text);
-    if (short === undefined) {
-      if (this.#signatures.size >= MAX_SESSIONS) this.#signatures.clear();
-      short = `s${this.#nextSignature++}`;
-      this.#signatures.set(text, short);
+    let signature = this.#signatures.get(text);
+    if (signature === undefined) {
+      signature = { text, name: `s${this.#nextSignature++}`, tasks: 0 };
+      this.#signatures.set(text, signature);
     }
-    return short;
+    signature.tasks++;
+    return signature;
   }
 
-  #nextSignature = 0;
+  #forget(taskId: number): void {
+    const signature = this.#sessions.get(taskId)?.signature ?? null;
+    this.#sessions.delete(taskId);
+    if (signature !== null && --signature.tasks === 0) this.#signatures.delete(signature.text);
+  }
 }
