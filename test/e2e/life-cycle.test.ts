@@ -116,7 +116,7 @@ describe('stop', () => {
             else isStopping = true;
           }
         });
-        await expect.poll(() => acknowledged.length).toBeGreaterThan(200);
+        await expect.poll(() => acknowledged.length, { timeout: 20_000 }).toBeGreaterThan(200);
         process.kill(server.pid, signal);
         expect(await server.exited(), server.output).toBe(0);
         await Promise.all(writers);
