@@ -42,6 +42,18 @@ export class ReplicationEngine {
     this.#scheduler.onCommitted(headSequence, buckets);
   }
 
+  /** After entries of a bucket were renamed. Running slices end and go on under the new names. */
+  entriesRenamed(bucketId: number): void {
+    this.#scheduler.entriesRenamed(bucketId);
+  }
+
+  /**
+   * After a bucket was renamed: tasks that read it follow at once (replication §4.4). Resolves when that is durable.
+   */
+  bucketRenamed(name: string, newName: string): Promise<void> {
+    return this.service.renameSource(name, newName);
+  }
+
   /** Settings of all tasks. */
   settings(): Iterable<{ readonly settings: ReplicationSettings }> {
     return this.service.tasks();

@@ -73,6 +73,8 @@ interface ScanJob {
   readonly stopSequence: number | null;
   readonly filterState: FilterState | null;
   readonly entries: EntryNames | null;
+  /** Changes when entries are renamed: what a thread knows of names under another number is void. */
+  readonly namesEpoch: number;
 }
 
 /** Go on from a position: scan, send, wait for answers. */

@@ -119,7 +119,9 @@ export class PendingCounter {
   ): Promise<CountResult | undefined> {
     const { position, filterState } = before;
     const bucketId = task.bucketId ?? 0;
-    const scan = { task: task.spec, bucketId, position, stopSequence, filterState, entries };
+    const { namesEpoch } = this.#scheduler;
+    const place = { bucketId, position, stopSequence, filterState };
+    const scan = { task: task.spec, ...place, entries, namesEpoch };
     try {
       const result = await this.#pool.run({ kind: 'count', ...scan, budgetMs });
       if (result.kind !== 'count') return undefined;

@@ -6,7 +6,7 @@ import { BugError } from '../errors/errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { rateLimited } from '../logging/rate-limit.ts';
 import type { Position } from '../catalog/positions.ts';
-import { HeadMarks } from './head-marks.ts';
+import { LogHeads } from './log-heads.ts';
 import { openGap, skipGaps, stopOf } from './log-ranges.ts';
 import type { ReplicationPool, SendJob, SendResult, SliceFailure } from './messages.ts';
 import { PausedProbe } from './paused-probe.ts';
@@ -43,35 +43,24 @@ export class Scheduler {
   readonly #tasks: Set<Task> = new Set();
   /** Enabled tasks with nothing to send, by bucket id; an empty set stands for a bucket without tasks. */
   readonly #idle: Map<number, Set<Task>> = new Map();
-  /** Head after the last commit into a bucket. */
-  readonly #lastSequences: Map<number, number> = new Map();
-  /** Head before the first commit into a bucket since the start. */
-  readonly #firstSequences: Map<number, number> = new Map();
-  readonly #startSequence: number;
-  readonly #marks: HeadMarks;
+  readonly #heads: LogHeads;
   readonly #waits: TaskWaits = new TaskWaits((task) => this.#wake(task));
   readonly #probe: PausedProbe;
   readonly #progress: ProgressSaver;
   readonly #woken: Set<Task> = new Set();
   readonly #idleTimer: NodeJS.Timeout;
-  #head: number;
+  #namesEpoch = 0;
   #isStopping = false;
   #stopped: Promise<void> | undefined;
 
   constructor(options: SchedulerOptions) {
     const { source, store, logger, nowMs, pool, random } = options;
     this.#options = options;
-    this.#head = source.headSequence();
-    this.#startSequence = this.#head;
-    this.#marks = new HeadMarks(this.#head, nowMs());
+    this.#heads = new LogHeads(source.headSequence(), nowMs);
     this.#probe = new PausedProbe(pool, random);
     this.#progress = new ProgressSaver(store, logger);
     this.#idleTimer = setInterval(() => this.#saveIdle(), IDLE_SAVE_MS);
     this.#idleTimer.unref();
-  }
-
-  get tasks(): Iterable<Task> {
-    return this.#tasks;
   }
 
   /** Where the log is now, for a task of this bucket: cursors of new tasks begin here. */
@@ -85,7 +74,7 @@ export class Scheduler {
   /** End of the records of the task's bucket: behind this sequence there is nothing of it. */
   bucketEnd(task: Task): Position {
     const bucket = this.#options.source.bucket(task.settings.srcBucket);
-    const sequence = bucket === undefined ? 0 : this.#lastSequence(bucket.id);
+    const sequence = bucket === undefined ? 0 : this.#heads.lastOf(bucket.id);
     return { partition: 0, sequence, bucketOrdinal: bucket?.recordsWritten ?? 0 };
   }
 
@@ -93,18 +82,13 @@ export class Scheduler {
   lagMs(task: Task): number {
     const sequence = Math.max(task.position.sequence, task.line.get('answeredSequence'));
     if (sequence >= this.bucketEnd(task).sequence) return 0;
-    return this.#marks.ageMs(sequence, this.#options.nowMs());
+    return this.#heads.ageMs(sequence);
   }
 
   /** The commit path after each commit, before writers are told. @param head sequence that the next block will get. */
   onCommitted(head: number, buckets: ReadonlySet<number>): void {
-    const before = this.#head;
-    this.#head = head;
-    if (buckets.size === 0) return;
-    this.#marks.add(head, this.#options.nowMs());
+    const before = this.#heads.commit(head, buckets);
     for (const bucketId of buckets) {
-      if (!this.#lastSequences.has(bucketId)) this.#firstSequences.set(bucketId, before);
-      this.#lastSequences.set(bucketId, head);
       const idle = this.#idle.get(bucketId) ?? this.#adopt(bucketId);
       for (const task of idle) {
         // Nothing of the bucket lies between what the task has seen and this commit.
@@ -115,6 +99,24 @@ export class Scheduler {
       }
       idle.clear();
     }
+  }
+
+  /** Number of the names of entries, for jobs. */
+  get namesEpoch(): number {
+    return this.#namesEpoch;
+  }
+
+  /** Entries of a bucket have new names: what is not sent yet goes out under them, also what was read already. */
+  entriesRenamed(bucketId: number): void {
+    this.#namesEpoch++;
+    for (const task of this.#tasks) {
+      if (task.bucketId === bucketId && task.running !== null) task.line.stop();
+    }
+  }
+
+  /** Looks again what the task should be doing. */
+  recheck(task: Task): void {
+    this.#wake(task);
   }
 
   add(task: Task): void {
@@ -227,8 +229,7 @@ export class Scheduler {
     task.isSourceMissing = bucket === undefined;
     if (bucket === undefined || bucket.id === task.bucketId) return bucket;
     // Another bucket of that name, with ordinals of its own. A slice for the former one may have passed its first records.
-    const first = this.#firstSequences.get(bucket.id) ?? Number.POSITIVE_INFINITY;
-    const sequence = Math.min(task.position.sequence, first);
+    const sequence = Math.min(task.position.sequence, this.#heads.firstOf(bucket.id));
     const position: Position = { partition: 0, sequence, bucketOrdinal: 0 };
     const gaps = task.mode === 'disabled' ? openGap([], position) : [];
     task.moveTo({ ...task.cursor, bucketId: bucket.id, position, gaps });
@@ -237,12 +238,7 @@ export class Scheduler {
 
   #hasWork(task: Task, bucketId: number): boolean {
     const stop = stopOf(task.gaps) ?? Number.POSITIVE_INFINITY;
-    return task.position.sequence < Math.min(stop, this.#lastSequence(bucketId));
-  }
-
-  /** What was committed before the start is not known by bucket. */
-  #lastSequence(bucketId: number): number {
-    return this.#lastSequences.get(bucketId) ?? this.#startSequence;
+    return task.position.sequence < Math.min(stop, this.#heads.lastOf(bucketId));
   }
 
   async #run(task: Task, bucketId: number): Promise<void> {
@@ -259,7 +255,7 @@ export class Scheduler {
       if (answer.kind !== 'send') throw new BugError(`job send answered with ${answer.kind}`);
       result = answer;
     } catch (error) {
-      result = failedResult(job, error, this.#head);
+      result = failedResult(job, error, this.#heads.head);
     }
     task.running = null;
     takeResult(task, job, result, origin, Date.now());
@@ -282,6 +278,7 @@ export class Scheduler {
       stopSequence: stopOf(task.gaps),
       filterState: task.filterState,
       entries: task.entries,
+      namesEpoch: this.#namesEpoch,
       line: task.line.buffer,
       isTargetAvailable: task.isTargetAvailable,
       probeFirst: beginsWithProbe(task),
@@ -339,10 +336,10 @@ export class Scheduler {
   #saveIdle(): void {
     for (const idle of this.#idle.values()) {
       for (const task of idle) {
-        const isFar = this.#head - task.savedSequence > IDLE_SAVE_SEQUENCES;
+        const isFar = this.#heads.head - task.savedSequence > IDLE_SAVE_SEQUENCES;
         if (!isFar && !this.#isStopping) continue;
         // An idle task has seen everything of its bucket up to the head.
-        task.position = { ...task.position, sequence: this.#head };
+        task.position = { ...task.position, sequence: this.#heads.head };
         this.#progress.save(task);
       }
     }

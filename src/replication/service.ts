@@ -196,6 +196,20 @@ export class TaskService implements ReplicationService {
     });
   }
 
+  /** Tasks that read this bucket read it under its new name from now on. */
+  async renameSource(bucketName: string, newName: string): Promise<void> {
+    const { scheduler, store } = this.#options;
+    const saves: Promise<void>[] = [];
+    for (const task of this.#tasks.values()) {
+      if (task.settings.srcBucket !== bucketName) continue;
+      task.settings = { ...task.settings, srcBucket: newName };
+      scheduler.recheck(task);
+      const { id, name, settings, cursor } = task;
+      saves.push(store.save({ id, name, settings }, cursor));
+    }
+    await Promise.all(saves);
+  }
+
   /** Checks 3 to 7 of replication §1.4, in this order. */
   #check(name: string, settings: ReplicationSettings): void {
     const { source, identity } = this.#options;

@@ -48,8 +48,10 @@ export class WorkerRuntime {
 
   /** Rejects only on a bug of ours; jobs of different tasks may run at the same time. */
   run(job: ReplicationJob): Promise<ReplicationResult> {
-    if (job.kind !== 'check' && job.entries !== null) {
-      this.#scan.entries.learn(job.bucketId, job.entries);
+    if (job.kind !== 'check') {
+      // Windows hold names, too.
+      if (this.#scan.entries.renew(job.namesEpoch)) this.#scan.windows.clear();
+      if (job.entries !== null) this.#scan.entries.learn(job.bucketId, job.entries);
     }
     switch (job.kind) {
       case 'send':

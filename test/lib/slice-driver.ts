@@ -56,6 +56,7 @@ export class SliceDriver {
   filterState: FilterState | null = null;
   stopSequence: number | null = null;
   resendSequence = 0;
+  namesEpoch = 0;
   isTargetAvailable = false;
   results: SendResult[] = [];
   #entries: EntryNames | null = null;
@@ -122,6 +123,7 @@ export class SliceDriver {
       stopSequence: this.stopSequence,
       filterState: this.filterState,
       entries: this.#entries,
+      namesEpoch: this.namesEpoch,
       line: this.line.buffer,
       isTargetAvailable: this.isTargetAvailable,
       probeFirst: false,

@@ -254,6 +254,46 @@ describe('the source bucket', () => {
   });
 });
 
+describe('renames', () => {
+  test('of an entry hold for all that is not sent yet', async () => {
+    await fixture.create('t', target.url);
+    fixture.write('e', [1]);
+    await untilStored(1);
+    await fixture.service.setMode('t', '{"mode":"paused"}');
+    fixture.write('e', [2]);
+    expect(await fixture.pending('t')).toBe(1);
+    const bucket = fixture.buckets.get('src');
+    const id = fixture.entryId('src', 'e');
+    bucket?.entries.set(id, 'new');
+    fixture.engine.entriesRenamed(bucket?.id ?? 0);
+    await fixture.service.setMode('t', '{"mode":"enabled"}');
+    fixture.write('new', [3]);
+    await untilStored(2, 'dst/new');
+    expect(stored('dst/new')).toEqual([2, 3]);
+    expect(stored()).toEqual([1]);
+  });
+
+  test('of the source bucket are followed, and stored', async () => {
+    await fixture.create('t', target.url);
+    fixture.write('e', [1]);
+    await untilStored(1);
+    const bucket = fixture.buckets.get('src');
+    if (bucket === undefined) throw new Error('no bucket');
+    fixture.buckets.delete('src');
+    fixture.buckets.set('moved', bucket);
+    await fixture.engine.bucketRenamed('src', 'moved');
+    expect((await fixture.detail('t')).settings.src_bucket).toBe('moved');
+    expect((await fixture.detail('t')).info.is_active).toBe(true);
+    fixture.append('moved', 'e', [{ ts: 2n, payload: Buffer.alloc(1) }]);
+    fixture.commit();
+    await untilStored(2);
+    await fixture.restart();
+    fixture.append('moved', 'e', [{ ts: 3n, payload: Buffer.alloc(1) }]);
+    fixture.commit();
+    await untilStored(3);
+  });
+});
+
 describe('a restart', () => {
   test('goes on where the cursor is, and answers to a resend count as delivered', async () => {
     await fixture.create('t', target.url, { each_n: 2 });

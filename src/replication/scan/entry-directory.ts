@@ -1,9 +1,22 @@
-/** Names of entries in one thread. Ids are never reused, so what is known stays true until an entry is renamed. */
+/** Names of entries in one thread. Ids are never reused, so what is known stays true until entries are renamed. */
 import type { EntryNames } from '../messages.ts';
 
 export class EntryDirectory {
   readonly #names: Map<number, string> = new Map();
   readonly #knownUpTo: Map<number, number> = new Map();
+  #epoch = 0;
+
+  /**
+   * Forgets everything that was learnt under an older number than this.
+   * @returns whether there was anything to forget.
+   */
+  renew(epoch: number): boolean {
+    if (epoch <= this.#epoch) return false;
+    this.#epoch = epoch;
+    this.#names.clear();
+    this.#knownUpTo.clear();
+    return true;
+  }
 
   /** Takes in what the main thread sent for one bucket. */
   learn(bucketId: number, { names, knownUpTo }: EntryNames): void {

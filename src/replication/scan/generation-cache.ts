@@ -38,6 +38,13 @@ export class GenerationCache<K, V> {
     this.#youngBytes += bytes;
   }
 
+  clear(): void {
+    this.#young = new Map();
+    this.#old = new Map();
+    this.#youngBytes = 0;
+    this.#oldBytes = 0;
+  }
+
   #age(): void {
     this.evictions += this.#old.size;
     this.#old = this.#young;

@@ -23,6 +23,10 @@ export class WindowCache {
     this.#windows = new GenerationCache(maxBytes);
   }
 
+  clear(): void {
+    this.#windows.clear();
+  }
+
   get bytes(): number {
     return this.#windows.bytes;
   }
