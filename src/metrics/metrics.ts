@@ -167,6 +167,23 @@ function addRingMetrics(registry: Registry, sources: Sources): void {
     { name: 'millrace_ring_tail_sequence', help: 'Lowest sequence that is still in the ring.' },
     () => one(sources().ring.stats().tailSequence),
   );
+  addGauge(
+    registry,
+    {
+      name: 'millrace_ring_lapped_readers',
+      help: 'Enabled tasks that read from the store, because the ring has overtaken them.',
+    },
+    () => {
+      const { headSequence, tailSequence } = sources().ring.stats();
+      const lapped = sources()
+        .replication.taskFigures()
+        .filter(({ task: { mode, position } }) => {
+          const { sequence } = position;
+          return mode === 'enabled' && sequence < tailSequence && sequence < headSequence;
+        });
+      return one(lapped.length);
+    },
+  );
   addCounter(
     registry,
     { name: 'millrace_ring_reclaimed_total', help: 'Blocks overwritten by newer ones.' },
