@@ -206,6 +206,9 @@ export class FakeTarget {
       }
       return undefined;
     }
+    if (place.endsWith('$meta') && record.labels.get('remove') === 'true') {
+      return "422,System entry does not support writing records with label 'remove=true'";
+    }
     if (known !== undefined) return `409,A record with timestamp ${record.ts} already exists`;
     records.push(record);
     return undefined;

@@ -259,6 +259,7 @@ describe('renames', () => {
     await fixture.create('t', target.url);
     fixture.write('e', [1]);
     await untilStored(1);
+    await until(async () => (await fixture.pending('t')) === 0);
     await fixture.service.setMode('t', '{"mode":"paused"}');
     fixture.write('e', [2]);
     expect(await fixture.pending('t')).toBe(1);

@@ -314,6 +314,38 @@ describe('a slice', () => {
     expect(second?.payload.equals(payloadOf(1, 2n, 20))).toBe(true);
   });
 
+  test('writes a removed attachment without its mark and removes it then', async () => {
+    const names = new Map([[1, 'e/$meta']]);
+    const driver = new SliceDriver(newRuntime(log), settingsFor(target.url, { eachN: 5 }), names);
+    log.append(BUCKET, 1, [
+      record(1, 1, ['key', 'a', 'remove', 'true']),
+      record(1, 2, ['key', 'b']),
+    ]);
+    log.appendUpdates(BUCKET, 1, [{ ts: 2n, labels: ['key', 'b', 'remove', 'true'] }]);
+    log.publish();
+    await driver.drain();
+    expect(driver.results.flatMap(({ deadLetters }) => deadLetters)).toEqual([]);
+    const stored = target
+      .recordsOf('dst/e/$meta')
+      .map(({ ts, labels }) => [ts, [...labels].flat()]);
+    expect(stored).toEqual([
+      [1n, ['key', 'a', 'remove', 'true']],
+      [2n, ['key', 'b', 'remove', 'true']],
+    ]);
+  });
+
+  test('does the same with a removal that the target has no record for', async () => {
+    const names = new Map([[1, 'e/$meta']]);
+    const driver = new SliceDriver(newRuntime(log), settingsFor(target.url), names);
+    driver.position = { partition: 0, sequence: 2, bucketOrdinal: 1 };
+    log.append(BUCKET, 1, [record(1, 1, ['key', 'a', 'remove', 'true'])]);
+    log.appendUpdates(BUCKET, 1, [{ ts: 1n, labels: ['key', 'a', 'remove', 'true'] }]);
+    log.publish();
+    await driver.drain();
+    expect(target.requests.map(({ method }) => method)).toEqual(['PATCH', 'POST', 'PATCH']);
+    expect(target.recordsOf('dst/e/$meta')[0]?.labels.get('remove')).toBe('true');
+  });
+
   test('leaves out updates of records that a sampling task did not send', async () => {
     log.append(BUCKET, 1, [record(1, 1), record(1, 2)]);
     log.appendUpdates(BUCKET, 1, [

@@ -2,8 +2,10 @@
 import { BugError } from '../../errors/errors.ts';
 import { type BlockView, decodeMeta } from '../../store/block.ts';
 import { BLOCK_KIND_UPDATES, REMOVED_META } from '../../store/format.ts';
+import type { Labels } from '../../store/labels.ts';
+import { isMetaEntry } from '../entry-pattern.ts';
 import type { Batch, BatchLimits, LargeBody } from './batch.ts';
-import { describeMeta, type MetaCache, type MetaInfo } from './meta-cache.ts';
+import { describeMeta, type MetaCache, type MetaInfo, withoutRemoval } from './meta-cache.ts';
 import { OpenBatch } from './open-batch.ts';
 import { timeHeader } from './record-headers.ts';
 import type { RecordSink } from './task-filter.ts';
@@ -78,9 +80,22 @@ export class BatchBuilder implements RecordSink {
     meta: MetaInfo,
     large: LargeBody | undefined,
   ): void {
-    if (meta.carrier === 'batch' && large === undefined)
+    if (meta.isRemoval && isMetaEntry(this.#entries.get(view.entryId)?.name ?? '')) {
+      for (let i = from; i < to; i++) this.#addRemoved(view, i, meta, large);
+    } else if (meta.carrier === 'batch' && large === undefined) {
       this.#addRun(view, from, to, meta.tail.length);
-    else for (let i = from; i < to; i++) this.#addAlone(view, i, meta, large);
+    } else {
+      for (let i = from; i < to; i++) this.#addAlone(view, i, meta, large);
+    }
+  }
+
+  /**
+   * A removed attachment: targets refuse to write one, but leaving it out would let an older one of that key live on. So it
+   * is written as if it were not removed, and removed then (replication §2.6).
+   */
+  #addRemoved(view: BlockView, index: number, meta: MetaInfo, large: LargeBody | undefined): void {
+    this.#addAlone(view, index, withoutRemoval(meta), large);
+    this.#addLabels(view, index, meta.labels);
   }
 
   #addRun(view: BlockView, from: number, to: number, tailBytes: number): void {
@@ -112,7 +127,11 @@ export class BatchBuilder implements RecordSink {
   #addUpdate(view: BlockView, index: number): void {
     const { labels } = view.metaOf(index);
     const removedLabels = decodeMeta(view.bytes, view.payloadOffset(index)).labels;
-    const meta = describeMeta('', [...labels, ...removedLabels]);
+    this.#addLabels(view, index, [...labels, ...removedLabels]);
+  }
+
+  #addLabels(view: BlockView, index: number, labels: Labels): void {
+    const meta = describeMeta('', labels);
     const name = timeHeader(view, index);
     if (meta.carrier !== 'batch') {
       const single: MetaInfo = { ...meta, carrier: 'none', refusal: meta.refusal || NOT_IN_BATCH };
@@ -192,13 +211,17 @@ export class BatchBuilder implements RecordSink {
     });
   }
 
-  #push(entryId: number, batch: Omit<Batch, 'entryId' | 'entryName' | 'entryPath'>): void {
+  #push(
+    entryId: number,
+    batch: Omit<Batch, 'entryId' | 'entryName' | 'entryPath' | 'isFollowUp'>,
+  ): void {
     const entry = this.#entries.get(entryId);
     if (entry === undefined) throw new BugError(`records of entry ${entryId} without its name`);
     this.records += batch.recordCount;
     this.bytes += batch.bodyBytes;
     this.retainedBytes += BATCH_BYTES;
-    this.#batches.push({ entryId, entryName: entry.name, entryPath: entry.path, ...batch });
+    const { name: entryName, path: entryPath } = entry;
+    this.#batches.push({ entryId, entryName, entryPath, isFollowUp: false, ...batch });
   }
 }
 

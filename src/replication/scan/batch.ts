@@ -42,6 +42,8 @@ export interface Batch {
   readonly body: Buffer | LargeBody;
   /** Set for a single record that batch headers cannot carry. */
   readonly single: MetaInfo | undefined;
+  /** The labels of records that were written in full a moment ago: when that fails there is nothing left to try. */
+  readonly isFollowUp: boolean;
   /** Lowest sequence of its blocks. */
   readonly firstSequence: number;
 }

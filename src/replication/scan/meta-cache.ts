@@ -4,6 +4,7 @@
  */
 import type { BlockView } from '../../store/block.ts';
 import type { Labels } from '../../store/labels.ts';
+import { labelValue } from '../../store/labels.ts';
 import { formatBatchV1Tail } from '../../wire/batch-v1.ts';
 import { LogBlock } from './log-block.ts';
 import { isHeaderToken, isPrintableAscii } from '../../wire/header-text.ts';
@@ -22,9 +23,13 @@ export interface MetaInfo {
   readonly tail: Buffer;
   /** Why the carrier is `none`. */
   readonly refusal: string;
+  /** On an attachment: it is removed (label `remove=true`, replication §2.6). */
+  readonly isRemoval: boolean;
 }
 
 const EMPTY = Buffer.alloc(0);
+
+const REMOVE_LABEL = 'remove';
 
 /** Distinct metas kept per thread; policy when full: `forget_all`. */
 const MAX_METAS = 8192;
@@ -57,17 +62,35 @@ export class MetaCache {
 
 /** Pure: how content type and labels look in headers, and whether they can. */
 export function describeMeta(contentType: string, labels: Labels): MetaInfo {
+  const isRemoval = labelValue(labels, REMOVE_LABEL) === 'true';
+  return { contentType, labels, isRemoval, ...carrierOf(contentType, labels) };
+}
+
+/** The same labels without the one that marks an attachment as removed. */
+export function withoutRemoval({ contentType, labels }: MetaInfo): MetaInfo {
+  const kept: string[] = [];
+  for (let i = 0; i + 1 < labels.length; i += 2) {
+    const name = labels[i] ?? '';
+    if (name !== REMOVE_LABEL) kept.push(name, labels[i + 1] ?? '');
+  }
+  return describeMeta(contentType, kept);
+}
+
+function carrierOf(
+  contentType: string,
+  labels: Labels,
+): Pick<MetaInfo, 'carrier' | 'tail' | 'refusal'> {
   const refusal = unprintable(contentType, labels);
-  if (refusal !== '') return { contentType, labels, carrier: 'none', tail: EMPTY, refusal };
+  if (refusal !== '') return { carrier: 'none', tail: EMPTY, refusal };
   if (fitsBatch(contentType, labels)) {
     const tail = Buffer.from(formatBatchV1Tail(contentType, labels), 'latin1');
-    return { contentType, labels, carrier: 'batch', tail, refusal: '' };
+    return { carrier: 'batch', tail, refusal: '' };
   }
   if (fitsSingle(contentType, labels)) {
-    return { contentType, labels, carrier: 'single', tail: EMPTY, refusal: '' };
+    return { carrier: 'single', tail: EMPTY, refusal: '' };
   }
   const text = 'The labels of the record cannot be expressed in HTTP headers';
-  return { contentType, labels, carrier: 'none', tail: EMPTY, refusal: text };
+  return { carrier: 'none', tail: EMPTY, refusal: text };
 }
 
 function unprintable(contentType: string, labels: Labels): string {

@@ -1,5 +1,6 @@
 /** Sends one batch and finds out what became of its records (replication §5.7). */
 import { answerMessage } from '../answer-headers.ts';
+import { isMetaEntry } from '../entry-pattern.ts';
 import type { SliceFailure } from '../messages.ts';
 import {
   decideRequest,
@@ -86,7 +87,8 @@ export class Sender {
         phase: phaseOf(batch),
         recordCount: batch.recordCount,
         earlierRefusals: memory.earlierRefusals(batch, described.key),
-        updateOnly: isUpdateOnly,
+        // Attachments are never sampled.
+        updateOnly: isUpdateOnly && !isMetaEntry(batch.entryName),
       },
       result,
     );
@@ -108,6 +110,7 @@ export class Sender {
         memory.remember(batch, described.key);
         return this.#split(batch, described.key);
       case 'write-in-full':
+        if (batch.isFollowUp) return this.#deadLetter(batch, described);
         return this.#writeInFull(batch, recordLines(batch).map(tsOfLine), NOTHING_SENT);
       case 'nothing-to-update':
         return { ...NOTHING_SENT, requests: 1 };
@@ -184,7 +187,7 @@ export class Sender {
     let sum: SentBatch = { ...before, removedAtSource: before.removedAtSource + missing.length };
     for (const ts of missing) counter.countError(404, goneText(batch, ts), 1);
     for (const full of batches) {
-      const outcome = await this.send(full);
+      const outcome = await this.send({ ...full, isFollowUp: true });
       if (outcome.kind === 'kept') return outcome;
       sum = addSent(sum, outcome);
     }
@@ -206,7 +209,7 @@ export class Sender {
       case 'retry-later':
         return failureWith(action, why);
       case 'write-in-full':
-        return 'in-full';
+        return batch.isFollowUp ? 'refused' : 'in-full';
       case 'nothing-to-update':
         return 'nothing';
     }
@@ -264,8 +267,10 @@ export class Sender {
   #deadLetter(batch: Batch, why: { readonly key: number; readonly message: string }): SentBatch {
     const { memory, counter } = this.#options;
     memory.forget(batch);
-    counter.countError(why.key, why.message, 1);
-    return { ...NOTHING_SENT, deadLetters: [this.#letter(batch, firstTsOf(batch), why)] };
+    counter.countError(why.key, why.message, batch.recordCount);
+    const timestamps = recordLines(batch).map(tsOfLine);
+    const deadLetters = timestamps.map((ts) => this.#letter(batch, ts, why));
+    return { ...NOTHING_SENT, deadLetters };
   }
 
   #letter(
