@@ -19,7 +19,8 @@ interface RawOptions {
 }
 
 const DEFAULT_CONNECTIONS = 64;
-const DEFAULT_ENTRIES = 16;
+/** The demo's four sensors. */
+const DEFAULT_ENTRIES = 4;
 
 /**
  * Parses the arguments behind the script's name.
@@ -30,7 +31,7 @@ export function parseOptions(args: readonly string[], rows: readonly Row[]): Ben
     .parse([...args], { from: 'user' })
     .opts<RawOptions>();
   const quick = raw.quick ?? false;
-  const measureMs = (raw.seconds ?? (quick ? 1 : 4)) * 1000;
+  const measureMs = (raw.seconds ?? (quick ? 1 : 3)) * 1000;
   const settings: BenchSettings = {
     quick,
     rounds: raw.rounds ?? (quick ? 1 : 5),
@@ -63,7 +64,7 @@ function benchCommand(rows: readonly Row[]): Command {
     )
     .option('--only <row...>', 'only these rows', oneOf(ids))
     .option('--rounds <n>', 'interleaved rounds of a comparison (default: 5, quick: 1)', count)
-    .option('--seconds <n>', 'measured window of a round (default: 4, quick: 1)', count)
+    .option('--seconds <n>', 'measured window of a round (default: 3, quick: 1)', count)
     .option('--connections <n>', 'of the load generator', count, DEFAULT_CONNECTIONS)
     .option('--entries <n>', 'that the connections write to', count, DEFAULT_ENTRIES)
     .option('--gate', 'exit with 1 when a goal is missed')

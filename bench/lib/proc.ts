@@ -11,10 +11,8 @@ const STIME_FIELD = 12;
 export interface ProcessMemory {
   /** Resident memory, in bytes. */
   readonly residentBytes: number;
-  /** The part of it that is heap and stack, in bytes. */
+  /** The part of it that belongs to no file, in bytes: heaps, stacks, memory shared between threads (the ring). */
   readonly anonymousBytes: number;
-  /** The part of it that is shared memory (the ring), in bytes. */
-  readonly sharedBytes: number;
 }
 
 export interface ProcessIo {
@@ -38,7 +36,6 @@ export function processMemory(pid: number): ProcessMemory {
   return {
     residentBytes: 1024 * (fields.get('VmRSS') ?? 0),
     anonymousBytes: 1024 * (fields.get('RssAnon') ?? 0),
-    sharedBytes: 1024 * (fields.get('RssShmem') ?? 0),
   };
 }
 

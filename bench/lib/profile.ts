@@ -24,8 +24,12 @@ interface ProfileNode {
 
 const PROFILE_MS = 4_000;
 const TOP_FUNCTIONS = 12;
+/** Threads that are less busy than the busiest by more than this factor are left out. */
+const LEAST_BUSY = 0.2;
 /** Not the server's work. */
 const NO_WORK = new Set(['(idle)', '(root)']);
+/** `CPU.<date>.<time>.<pid>.<thread>.<number>.cpuprofile`; the main thread is number 0. */
+const FILE_NAME = /^CPU\.\d+\.\d+\.\d+\.(\d+)\./;
 
 export interface ProfiledLoad {
   readonly durability: Durability;
@@ -34,20 +38,12 @@ export interface ProfiledLoad {
   readonly prepare?: (server: Server, bucket: string) => Promise<void>;
 }
 
-/**
- * Runs the load once more, against a server of its own under V8's sampling profiler, and returns the functions of the
- * main thread with the largest self time, as shares of its busy time. Native code called from a function counts as
- * that function.
- */
+/** Runs the load once more, against a server of its own under the profiler, and reports as `ProfiledServer` does. */
 export async function profileServer(context: RowContext, load: ProfiledLoad): Promise<string[]> {
-  const { scope, driver, progress } = context;
-  progress('profiling, because a goal was missed');
-  const folder = scope.folder();
-  const nodeFlags = ['--cpu-prof', `--cpu-prof-dir=${folder}`];
-  const server = await Server.withBucket(scope, 'bench', {
-    durability: load.durability,
-    nodeFlags,
-  });
+  const { driver } = context;
+  const profiled = await ProfiledServer.start(context, load.durability);
+  const { server } = profiled;
+  await server.admin.createBucket('bench');
   await load.prepare?.(server, 'bench');
   await driver.run({
     generator: 'sockets',
@@ -57,30 +53,68 @@ export async function profileServer(context: RowContext, load: ProfiledLoad): Pr
     measureMs: PROFILE_MS,
     watchedPids: [],
   });
-  await server.stop();
-  const profile = largestProfile(folder);
-  if (profile === undefined) return ['no profile was written'];
-  return ['profile of the main thread, self time:', ...topFunctions(profile)];
+  return profiled.report();
 }
 
-/** Every thread writes one; the main thread has the busiest. */
-function largestProfile(folder: string): CpuProfile | undefined {
-  let best: CpuProfile | undefined;
-  for (const name of readdirSync(folder)) {
-    const profile = JSON.parse(readFileSync(join(folder, name), 'utf8')) as CpuProfile;
-    if (best === undefined || busyUs(profile) > busyUs(best)) best = profile;
+/** A server under V8's sampling profiler. */
+export class ProfiledServer {
+  readonly server: Server;
+  readonly #folder: string;
+
+  private constructor(server: Server, folder: string) {
+    this.server = server;
+    this.#folder = folder;
   }
-  return best;
+
+  static async start(
+    { scope, progress }: RowContext,
+    durability: Durability,
+  ): Promise<ProfiledServer> {
+    progress('profiling, because a goal was missed');
+    const folder = scope.folder();
+    const nodeFlags = ['--cpu-prof', `--cpu-prof-dir=${folder}`];
+    return new ProfiledServer(await Server.start(scope, { durability, nodeFlags }), folder);
+  }
+
+  /**
+   * Stops the server and returns the functions with the largest self time of its busy threads, as shares of the thread's
+   * busy time. Native code called from a function counts as that function, also while it waits for a CPU.
+   */
+  async report(): Promise<string[]> {
+    await this.server.stop();
+    const threads = readdirSync(this.#folder).map((name) => readThread(this.#folder, name));
+    threads.sort((a, b) => b.busyUs - a.busyUs);
+    const mostUs = threads[0]?.busyUs ?? 0;
+    const lines = threads
+      .filter(({ busyUs }) => busyUs >= LEAST_BUSY * mostUs)
+      .flatMap(({ name, busyUs, profile }) => [
+        `profile of ${name}, busy for ${(busyUs / 1e6).toFixed(1)} s since its start, self time:`,
+        ...topFunctions(profile, busyUs),
+      ]);
+    return lines.length === 0 ? ['no profile was written'] : lines;
+  }
 }
 
-function busyUs(profile: CpuProfile): number {
+interface ProfiledThread {
+  readonly name: string;
+  readonly busyUs: number;
+  readonly profile: CpuProfile;
+}
+
+function readThread(folder: string, fileName: string): ProfiledThread {
+  const profile = JSON.parse(readFileSync(join(folder, fileName), 'utf8')) as CpuProfile;
+  const thread = FILE_NAME.exec(fileName)?.[1];
+  const name = thread === '0' ? 'the main thread' : `worker thread ${thread ?? fileName}`;
+  return { name, busyUs: busyTimeUs(profile), profile };
+}
+
+function busyTimeUs(profile: CpuProfile): number {
   let sum = 0;
   for (const [name, us] of selfTimes(profile)) if (!NO_WORK.has(name)) sum += us;
   return sum;
 }
 
-function topFunctions(profile: CpuProfile): string[] {
-  const totalUs = busyUs(profile);
+function topFunctions(profile: CpuProfile, totalUs: number): string[] {
   return [...selfTimes(profile)]
     .filter(([name]) => !NO_WORK.has(name))
     .toSorted((a, b) => b[1] - a[1])

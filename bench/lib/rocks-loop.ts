@@ -2,6 +2,7 @@ export interface RocksLoopJob {
   readonly payloadBytes: number;
   /** Records per write batch. */
   readonly batchRecords: number;
+  readonly entries: number;
   readonly warmupMs: number;
   readonly measureMs: number;
 }

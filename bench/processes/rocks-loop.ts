@@ -13,7 +13,6 @@ import type { RocksLoopJob, RocksLoopResult } from '../lib/rocks-loop.ts';
 
 /** What the server opens its store with (default of MILLRACE_CACHE_MEMORY). */
 const OPTIONS = { cacheBytes: 64 << 20 };
-const ENTRIES = 16;
 
 let db: RocksDatabase | undefined;
 let sequence = 0;
@@ -25,12 +24,12 @@ async function open(argument: unknown): Promise<void> {
 }
 
 async function run(argument: unknown): Promise<RocksLoopResult> {
-  const { payloadBytes, batchRecords, warmupMs, measureMs } = argument as RocksLoopJob;
-  const payloads = new SignalReader(loadSignal(), { payloadBytes });
-  await loopFor(payloads, batchRecords, warmupMs);
+  const job = argument as RocksLoopJob;
+  const payloads = new SignalReader(loadSignal(), { payloadBytes: job.payloadBytes });
+  await loopFor(payloads, job, job.warmupMs);
   const startCpu = process.cpuUsage();
   const startMs = performance.now();
-  const records = await loopFor(payloads, batchRecords, measureMs);
+  const records = await loopFor(payloads, job, job.measureMs);
   const elapsedMs = performance.now() - startMs;
   const { user, system } = process.cpuUsage(startCpu);
   return { records, elapsedMs, cpuUs: user + system };
@@ -38,7 +37,7 @@ async function run(argument: unknown): Promise<RocksLoopResult> {
 
 async function loopFor(
   payloads: SignalReader,
-  batchRecords: number,
+  { batchRecords, entries }: RocksLoopJob,
   durationMs: number,
 ): Promise<number> {
   if (db === undefined) throw new Error('the store is not open');
@@ -50,7 +49,7 @@ async function loopFor(
     for (let index = 0; index < batchRecords; index++) {
       batch.put(COLUMN_BLOCKS, blockKey(sequence), payloads.next());
       indexValue.writeUIntBE(sequence, 8, 6);
-      const entryId = 1 + (sequence % ENTRIES);
+      const entryId = 1 + (sequence % entries);
       batch.put(COLUMN_INDEX, indexKey(entryId, BigInt(sequence)), indexValue);
       sequence++;
     }

@@ -66,6 +66,7 @@ interface Lags {
 
 async function measure(context: RowContext, durability: Durability): Promise<Lags> {
   const { scope, settings, progress } = context;
+  const { entries } = settings;
   const source = await Server.withBucket(scope, BUCKET, { durability });
   const target = await Server.withBucket(scope, BUCKET, { durability });
   const proxy = ChildCalls.start(scope, 'stamping-proxy');
@@ -80,7 +81,7 @@ async function measure(context: RowContext, durability: Durability): Promise<Lag
   const durationS = settings.quick ? QUICK_DURATION_S : DURATION_S;
   const job: OpenLoopJob = {
     target: source.target(BUCKET),
-    shape: { payloadBytes: PAYLOAD_BYTES, recordsPerRequest: 1, connections: 32, entries: 4 },
+    shape: { payloadBytes: PAYLOAD_BYTES, recordsPerRequest: 1, connections: 32, entries },
     recordsPerSecond: RECORDS_PER_SECOND,
     records: RECORDS_PER_SECOND * (WARMUP_S + durationS),
   };

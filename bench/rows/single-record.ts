@@ -40,7 +40,7 @@ export const singleOs: Row = {
 export const singleFsync: Row = {
   id: 'single-256-fsync',
   title: 'single-record POST 256 B, `fsync`, against a bare handler',
-  inQuick: true,
+  inQuick: false,
   run: (context) => run(context, 'fsync', { cpuRatio: 2.2, throughput: 0.6 }),
 };
 

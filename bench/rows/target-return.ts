@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../lib/free-port.ts';
 import { NullSink } from '../lib/null-sink.ts';
 import { Scope } from '../lib/scope.ts';
 import { atMost, spreadFigure, type Row, type RowContext, type RowResult } from '../lib/row.ts';
@@ -25,8 +26,9 @@ export const targetReturn: Row = {
 async function run(context: RowContext): Promise<RowResult> {
   const { scope, settings, progress } = context;
   const source = await Server.withBucket(scope, BUCKET, { durability: 'os' });
-  const first = await NullSink.start(scope);
-  const { port } = first;
+  // The system's choice would not do: a port that was bound without naming it cannot be bound again at once.
+  const port = await freePort();
+  const first = await NullSink.start(scope, port);
   await source.admin.createTask('deliver', BUCKET, {
     dstHost: first.url,
     dstToken: '',

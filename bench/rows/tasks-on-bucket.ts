@@ -41,7 +41,7 @@ const DRAIN_TIMEOUT_MS = 120_000;
 export const pausedTasks: Row = {
   id: 'paused-tasks',
   title: 'ingest with paused tasks on the bucket, against none',
-  inQuick: true,
+  inQuick: false,
   run: async (context) => {
     const port = await freePort();
     return compare(context, [
@@ -54,7 +54,7 @@ export const pausedTasks: Row = {
 export const unmatchedTasks: Row = {
   id: 'unmatched-tasks',
   title: 'ingest with 16 enabled tasks whose filters match nothing, against none',
-  inQuick: true,
+  inQuick: false,
   run: async (context) => {
     const sink = await NullSink.start(context.scope);
     return compare(context, [
@@ -71,7 +71,7 @@ export const unmatchedTasks: Row = {
 export const deliveringTask: Row = {
   id: 'delivering-task',
   title: 'ingest while one task delivers everything to a sink in another process, against none',
-  inQuick: true,
+  inQuick: false,
   run: async (context) => {
     const sink = await NullSink.start(context.scope);
     const backlogs: number[] = [];
