@@ -41,6 +41,8 @@ interface RawDb {
     callback: (error: Error | null, values: (Buffer | undefined)[]) => void,
   ): void;
   _iterator(options: object): RawIterator;
+  /** Every iterator attaches itself when it is made. */
+  detachResource(resource: RawIterator): void;
 }
 
 type RawConstructor = new (locationOrHandle: string | bigint) => RawDb;
@@ -262,7 +264,11 @@ class Rocks implements RocksDatabase {
     });
     return {
       next: (maxRows) => iterator._nextvSync(maxRows, {}),
-      close: () => iterator._closeSync(),
+      close: () => {
+        iterator._closeSync();
+        // Only the asynchronous close does that by itself; without it the database would keep every iterator.
+        this.#db.detachResource(iterator);
+      },
     };
   }
 
