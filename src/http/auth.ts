@@ -1,13 +1,13 @@
 /** What a request needs to be allowed (http-api §3.2, §5). */
 import type { Identity } from '../auth/types.ts';
 import { ApiError } from '../errors/errors.ts';
+import { noteProxied } from './client-address.ts';
 import type { Exchange } from './exchange.ts';
 import type { Front } from './front.ts';
 import type { UwsRequest } from './uws.ts';
 
 /** Any valid token. @param authorization value of the header, empty when absent. @throws ApiError 401. */
 export function identify(front: Front, exchange: Exchange, authorization: string): Identity {
-  exchange.authorization = authorization;
   const identity = front.deps.auth.check(authorization, exchange.clientIp);
   exchange.tokenName = identity.tokenName;
   return identity;
@@ -15,7 +15,16 @@ export function identify(front: Front, exchange: Exchange, authorization: string
 
 /** Like `identify`. @param req valid during the call only. */
 export function authenticate(front: Front, exchange: Exchange, req: UwsRequest): Identity {
-  return identify(front, exchange, req.getHeader('authorization'));
+  noteSender(exchange, req);
+  return identify(front, exchange, exchange.authorization);
+}
+
+/** Token and address of a request whose head is not scanned. @param req valid during the call only. */
+export function noteSender(exchange: Exchange, req: UwsRequest): void {
+  exchange.authorization = req.getHeader('authorization');
+  if (!exchange.mayBeProxied) return;
+  const forwarded = req.getHeader('forwarded');
+  noteProxied(exchange, forwarded, req.getHeader('x-forwarded-for'));
 }
 
 /** @throws ApiError 403. */

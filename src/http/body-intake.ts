@@ -49,7 +49,6 @@ export abstract class BodyIntake implements BodyReceiver, AbortListener {
    */
   begin(headers: RequestHeaders, refusal?: MillraceError): boolean {
     const { exchange } = this;
-    exchange.authorization = headers.authorization;
     this.#refusal = refusal;
     this.#expects100 = headers.expects100;
     if (headers.isEncoded) {

@@ -31,38 +31,59 @@ export function clientAddress(res: PeerSource, req: HeaderSource): string {
   return addressBehindProxy(peer, req.getHeader('forwarded'), req.getHeader('x-forwarded-for'));
 }
 
+/** A request whose sender is being found out. */
+export interface Addressed {
+  clientIp: string;
+  /** `clientIp` is that of a near peer, and the headers may name another one. */
+  mayBeProxied: boolean;
+}
+
+/** Peers that are known to be near or not; looking them up in the list costs a µs. */
+const MAX_KNOWN_PEERS = 4096;
+
 /**
- * The same for every request, without asking the system each time: that costs more than everything else the audit of a
- * request does. As long as all connections come from one peer, be it a proxy, a gateway or a lone client, its address is
- * known from the time it connected.
+ * The address of every request, at little cost: asking the system for the peer of a connection costs more than everything
+ * else that the audit of a request does. As long as all connections come from one peer, be it a proxy, a gateway or a
+ * lone client, its address is known from the time it connected.
  */
 export class ClientAddresses {
+  readonly #near = new Map<string, boolean>();
   #connections = 0;
   /** Of all open connections; undefined when they are of several peers. */
   #only: string | undefined;
-  #isOnlyNear = false;
 
   /** @param change +1 for a connection that begins, -1 for one that ends. */
   onConnection(res: PeerSource, change: number): void {
     this.#connections += change;
     if (change < 0) return;
     const peer = peerAddress(new Uint8Array(res.getRemoteAddress()));
-    if (this.#connections === change) {
-      this.#only = peer === '' ? undefined : peer;
-      this.#isOnlyNear = isNear(peer);
-    } else if (this.#only !== peer) {
-      // Until all connections have ended, as those that end do not tell whose they were.
-      this.#only = undefined;
-    }
+    if (this.#connections === change) this.#only = peer === '' ? undefined : peer;
+    // Until all connections have ended, as those that end do not tell whose they were.
+    else if (this.#only !== peer) this.#only = undefined;
   }
 
-  /** Like `clientAddress`. */
-  of(res: PeerSource, req: HeaderSource): string {
-    const peer = this.#only;
-    if (peer === undefined) return clientAddress(res, req);
-    if (!this.#isOnlyNear) return peer;
-    return addressBehindProxy(peer, req.getHeader('forwarded'), req.getHeader('x-forwarded-for'));
+  /** Notes the peer. If it is near, `noteProxied` is to follow with what the headers say. */
+  note(exchange: Addressed, res: PeerSource): void {
+    const peer = this.#only ?? peerAddress(new Uint8Array(res.getRemoteAddress()));
+    exchange.clientIp = peer;
+    exchange.mayBeProxied = this.#isNear(peer);
   }
+
+  #isNear(peer: string): boolean {
+    let near = this.#near.get(peer);
+    if (near === undefined) {
+      near = isNear(peer);
+      if (this.#near.size >= MAX_KNOWN_PEERS) this.#near.clear();
+      this.#near.set(peer, near);
+    }
+    return near;
+  }
+}
+
+/** @param forwarded, forwardedFor header values, empty when absent. */
+export function noteProxied(exchange: Addressed, forwarded: string, forwardedFor: string): void {
+  exchange.mayBeProxied = false;
+  exchange.clientIp = addressBehindProxy(exchange.clientIp, forwarded, forwardedFor);
 }
 
 /** @param peer a near address. @param forwarded, xForwardedFor header values, empty when absent. */

@@ -82,6 +82,8 @@ export class Exchange implements AuditedExchange {
   #isOpen = true;
   /** Where the request comes from (http-api §3.2); empty when nobody needs it. */
   clientIp = '';
+  /** The address is that of a peer close by whose headers were not looked at yet. */
+  mayBeProxied = false;
   /** Set for requests that may be recorded; lower case. */
   method = '';
   /** Set for requests that may be recorded; as it was sent, without the query. */

@@ -12,12 +12,19 @@ import { BATCH_V1_PREFIX, DEFAULT_CONTENT_TYPE } from '../wire/batch-v1.ts';
 import { isPrintableAscii } from '../wire/header-text.ts';
 import { LabelCollector } from '../wire/label-list.ts';
 import { parseByteCount } from '../wire/numbers.ts';
+import { noteProxied } from './client-address.ts';
+import type { Addressed } from './client-address.ts';
 import { unfoldHeaderName } from './uws-binary.ts';
 import type { UwsRequest } from './uws.ts';
 
 const REDUCT_PREFIX = 'x-reduct-';
 const LABEL_PREFIX = 'x-reduct-label-';
 const CODE_X = 0x78;
+
+/** What the scan tells of who sent the request. */
+export interface ScannedExchange extends Addressed {
+  authorization: string;
+}
 
 export class RequestHeaders {
   authorization = '';
@@ -26,6 +33,8 @@ export class RequestHeaders {
   expects100 = false;
   /** Flat names and values of all `x-reduct-…` headers except the content length. */
   reduct: string[] = [];
+  #forwarded = '';
+  #forwardedFor = '';
   #contentType = DEFAULT_CONTENT_TYPE;
   #contentLength: string | undefined;
   #reductContentLength: string | undefined;
@@ -53,6 +62,12 @@ export class RequestHeaders {
       case 'x-reduct-content-length':
         this.#reductContentLength = value;
         return;
+      case 'forwarded':
+        if (this.#forwarded === '') this.#forwarded = value;
+        return;
+      case 'x-forwarded-for':
+        if (this.#forwardedFor === '') this.#forwardedFor = value;
+        return;
       default:
         if (name.charCodeAt(0) === CODE_X && name.startsWith(REDUCT_PREFIX)) {
           this.reduct.push(unfoldHeaderName(name), value);
@@ -61,8 +76,10 @@ export class RequestHeaders {
   };
 
   /** Forgets the previous request and reads this one. */
-  scan(req: UwsRequest): void {
+  scan(req: UwsRequest, exchange: ScannedExchange): void {
     this.authorization = '';
+    this.#forwarded = '';
+    this.#forwardedFor = '';
     this.origin = '';
     this.contentEncoding = '';
     this.expects100 = false;
@@ -71,6 +88,8 @@ export class RequestHeaders {
     this.#contentLength = undefined;
     this.#reductContentLength = undefined;
     req.forEach(this.#visit);
+    exchange.authorization = this.authorization;
+    if (exchange.mayBeProxied) noteProxied(exchange, this.#forwarded, this.#forwardedFor);
   }
 
   /** True when the body is compressed: `content-length` then says nothing about the content (http-api §1.6). */

@@ -3,6 +3,7 @@ import { createRates } from '../limits/rates.ts';
 import type { Rates } from '../limits/rates.ts';
 import { WriterGate } from '../limits/writer-gate.ts';
 import type { CertificateFiles } from './certificate.ts';
+import { noteSender } from './auth.ts';
 import { clientAddress, ClientAddresses } from './client-address.ts';
 import { CorsPolicy } from './cors.ts';
 import type { FrontConfig, FrontDeps } from './deps.ts';
@@ -149,7 +150,7 @@ export class FrontServer {
     const exchange = this.#newExchange(res, req, method, path, route);
     const handler = ENDPOINTS[route.target].handlers.get(method);
     if (handler === undefined || this.#isStopping || !this.#isOpenFor(route)) {
-      if (exchange.path !== '') exchange.authorization = req.getHeader('authorization');
+      if (exchange.path !== '') noteSender(exchange, req);
       this.#answerWithoutHandler(exchange, method, route);
       return;
     }
@@ -176,7 +177,7 @@ export class FrontServer {
     const origin = context.cors.needsOrigin ? req.getHeader('origin') : '';
     const group = ENDPOINTS[route.target].groupOf(method);
     const exchange = new Exchange(context, res, method === 'head', group, origin);
-    if (this.#needsClientIp()) exchange.clientIp = this.#addresses.of(res, req);
+    if (this.#needsClientIp()) this.#addresses.note(exchange, res);
     if (context.audit !== undefined && !isProbe(route)) {
       exchange.method = method;
       exchange.path = path;
@@ -188,7 +189,7 @@ export class FrontServer {
   #refuseRequest(res: UwsResponse, req: UwsRequest, error: unknown): void {
     const path = req.getUrl();
     const exchange = this.#newExchange(res, req, req.getMethod(), path, this.#router.resolve(path));
-    this.#front.headers.scan(req);
+    this.#front.headers.scan(req, exchange);
     refuseWrite(this.#front, exchange, error);
   }
 

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { ClientAddresses } from '../../src/http/client-address.ts';
+import { ClientAddresses, noteProxied } from '../../src/http/client-address.ts';
+import type { Addressed } from '../../src/http/client-address.ts';
 
 /** A connection of this peer that counts how often its address is asked for. */
 class Peer {
@@ -16,10 +17,16 @@ class Peer {
   }
 }
 
-function request(headers: Readonly<Record<string, string>> = {}): {
-  getHeader: (name: string) => string;
-} {
-  return { getHeader: (name) => headers[name] ?? '' };
+/** The address of a request with these headers. */
+function addressOf(
+  addresses: ClientAddresses,
+  peer: Peer,
+  { forwarded = '', forwardedFor = '' } = {},
+): string {
+  const exchange: Addressed = { clientIp: '', mayBeProxied: false };
+  addresses.note(exchange, peer);
+  if (exchange.mayBeProxied) noteProxied(exchange, forwarded, forwardedFor);
+  return exchange.clientIp;
 }
 
 describe('addresses of clients', () => {
@@ -28,7 +35,7 @@ describe('addresses of clients', () => {
     const peer = new Peer(192, 0, 2, 1);
     addresses.onConnection(peer, 1);
     addresses.onConnection(peer, 1);
-    for (let i = 0; i < 3; i++) expect(addresses.of(peer, request())).toBe('192.0.2.1');
+    for (let i = 0; i < 3; i++) expect(addressOf(addresses, peer)).toBe('192.0.2.1');
     expect(peer.asked).toBe(2);
   });
 
@@ -38,16 +45,16 @@ describe('addresses of clients', () => {
     const second = new Peer(192, 0, 2, 2);
     addresses.onConnection(first, 1);
     addresses.onConnection(second, 1);
-    expect(addresses.of(first, request())).toBe('192.0.2.1');
-    expect(addresses.of(second, request())).toBe('192.0.2.2');
+    expect(addressOf(addresses, first)).toBe('192.0.2.1');
+    expect(addressOf(addresses, second)).toBe('192.0.2.2');
     addresses.onConnection(first, -1);
     addresses.onConnection(first, 1);
-    expect(addresses.of(second, request())).toBe('192.0.2.2');
+    expect(addressOf(addresses, second)).toBe('192.0.2.2');
     addresses.onConnection(first, -1);
     addresses.onConnection(second, -1);
     addresses.onConnection(first, 1);
     first.asked = 0;
-    expect(addresses.of(first, request())).toBe('192.0.2.1');
+    expect(addressOf(addresses, first)).toBe('192.0.2.1');
     expect(first.asked).toBe(0);
   });
 
@@ -55,18 +62,16 @@ describe('addresses of clients', () => {
     const addresses = new ClientAddresses();
     const proxy = new Peer(10, 0, 0, 1);
     addresses.onConnection(proxy, 1);
-    const of = (address: string): string =>
-      addresses.of(proxy, request({ 'x-forwarded-for': address }));
-    expect([of('192.0.2.1'), of('192.0.2.2'), of('')]).toEqual([
-      '192.0.2.1',
-      '192.0.2.2',
-      '10.0.0.1',
-    ]);
+    const of = (headers: { forwarded?: string; forwardedFor?: string }): string =>
+      addressOf(addresses, proxy, headers);
+    expect(of({ forwardedFor: '192.0.2.1' })).toBe('192.0.2.1');
+    expect(of({ forwarded: 'for=192.0.2.2', forwardedFor: '192.0.2.1' })).toBe('192.0.2.2');
+    expect(of({})).toBe('10.0.0.1');
   });
 
   test('that are unknown when they connect are asked for again', () => {
     const addresses = new ClientAddresses();
     addresses.onConnection(new Peer(), 1);
-    expect(addresses.of(new Peer(192, 0, 2, 9), request())).toBe('192.0.2.9');
+    expect(addressOf(addresses, new Peer(192, 0, 2, 9))).toBe('192.0.2.9');
   });
 });

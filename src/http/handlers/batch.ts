@@ -22,7 +22,7 @@ import type { UwsRequest } from '../uws.ts';
 import { refuseWrite } from './entries.ts';
 
 export function writeBatch(front: Front, exchange: Exchange, req: UwsRequest, route: Route): void {
-  front.headers.scan(req);
+  front.headers.scan(req, exchange);
   let records: BatchRecord[];
   try {
     records = announcedRecords(front, exchange, route);

@@ -45,7 +45,7 @@ function receiveSettings(
   req: UwsRequest,
   apply: (text: string, settings: BucketSettings) => Promise<void>,
 ): void {
-  front.headers.scan(req);
+  front.headers.scan(req, exchange);
   const { authorization } = front.headers;
   const options = {
     maxBytes: MAX_SETTINGS_BYTES,

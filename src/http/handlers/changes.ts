@@ -27,7 +27,7 @@ export function admitChange(
   { name }: Route,
 ): void {
   const { headers } = front;
-  headers.scan(req);
+  headers.scan(req, exchange);
   requireWrite(identify(front, exchange, headers.authorization), name);
 }
 

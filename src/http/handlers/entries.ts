@@ -26,7 +26,7 @@ export function refuseWrite(front: Front, exchange: Exchange, error: unknown): v
 }
 
 export function writeRecord(front: Front, exchange: Exchange, req: UwsRequest, route: Route): void {
-  front.headers.scan(req);
+  front.headers.scan(req, exchange);
   let record: AnnouncedRecord;
   try {
     record = announcedRecord(front, exchange, req, route);

@@ -24,7 +24,7 @@ import { refuseWrite } from './entries.ts';
 
 export function writeMulti(front: Front, exchange: Exchange, req: UwsRequest, route: Route): void {
   const { deps, headers } = front;
-  headers.scan(req);
+  headers.scan(req, exchange);
   let request: BatchV2Request;
   let records: BatchRecord[];
   try {

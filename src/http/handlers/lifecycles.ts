@@ -75,7 +75,7 @@ function change<T>(
   parse: (text: string) => T,
   apply: (value: T) => Promise<void>,
 ): void {
-  front.headers.scan(req);
+  front.headers.scan(req, exchange);
   const { authorization } = front.headers;
   const invalidBody = new ApiError(422, 'Invalid body');
   const options = { maxBytes: MAX_SETTINGS_BYTES, tooLarge: invalidBody, notText: invalidBody };

@@ -24,7 +24,7 @@ import { recordHeaderLines } from './entries.ts';
 const MAX_LINK_CHARACTERS = 65_534;
 
 export function createLink(front: Front, exchange: Exchange, req: UwsRequest, route: Route): void {
-  front.headers.scan(req);
+  front.headers.scan(req, exchange);
   const { authorization } = front.headers;
   const invalidBody = new ApiError(422, 'Invalid body');
   const options = { maxBytes: MAX_SETTINGS_BYTES, tooLarge: invalidBody, notText: invalidBody };

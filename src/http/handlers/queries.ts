@@ -100,7 +100,7 @@ function receiveDocument(
   maxBytes: number,
   { create, remove }: DocumentActions,
 ): void {
-  front.headers.scan(req);
+  front.headers.scan(req, exchange);
   const { authorization } = front.headers;
   const options = {
     maxBytes,

@@ -22,7 +22,7 @@ export function renameBucket(
   req: UwsRequest,
   { name }: Route,
 ): void {
-  front.headers.scan(req);
+  front.headers.scan(req, exchange);
   if (!isJsonType(front.headers)) {
     const text = 'Expected request with `Content-Type: application/json`';
     refuseWrite(front, exchange, new ApiError(415, text));
@@ -72,7 +72,7 @@ function unreadable(message: string): ApiError {
 }
 
 export function renameEntry(front: Front, exchange: Exchange, req: UwsRequest, route: Route): void {
-  front.headers.scan(req);
+  front.headers.scan(req, exchange);
   const { authorization } = front.headers;
   const options = {
     maxBytes: MAX_SETTINGS_BYTES,

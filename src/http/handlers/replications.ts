@@ -73,7 +73,7 @@ function change(
   req: UwsRequest,
   apply: (text: string) => Promise<void>,
 ): void {
-  front.headers.scan(req);
+  front.headers.scan(req, exchange);
   requireFull(identify(front, exchange, front.headers.authorization));
   const options = {
     maxBytes: MAX_SETTINGS_BYTES,

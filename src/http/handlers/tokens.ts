@@ -31,7 +31,7 @@ export function createToken(
   req: UwsRequest,
   { name }: Route,
 ): void {
-  front.headers.scan(req);
+  front.headers.scan(req, exchange);
   const { authorization } = front.headers;
   const options = {
     maxBytes: MAX_SETTINGS_BYTES,
