@@ -105,6 +105,7 @@ export class RangeRemoval extends ChangeWork {
   readonly #entry: Entry;
   readonly #toTs: bigint;
   #fromTs: bigint;
+  #isContinued = false;
 
   constructor(entry: Entry, fromTs: bigint, toTs: bigint) {
     super();
@@ -117,10 +118,18 @@ export class RangeRemoval extends ChangeWork {
     const refusal = deletingRefusal(this.#entry);
     if (refusal !== null) throw refusal;
     const maxBytes = session.bytesRead + STEP_BYTES;
-    const slice = session.removeSlice(this.#entry, this.#fromTs, this.#toTs, STEP_RUNS, maxBytes);
+    const slice = session.removeSlice(
+      this.#entry,
+      this.#fromTs,
+      this.#toTs,
+      this.#isContinued,
+      STEP_RUNS,
+      maxBytes,
+    );
     this.removed += slice.removed;
     if (slice.nextTs === undefined) return true;
     this.#fromTs = slice.nextTs;
+    this.#isContinued = true;
     return false;
   }
 }

@@ -27,7 +27,7 @@ export class EntryEdit implements EntryView {
     const { extent } = entry.stats;
     this.entry = entry;
     this.stats = { ...entry.stats, extent: extent === undefined ? undefined : { ...extent } };
-    this.runs = new RunEdits(reader, entry.id);
+    this.runs = new RunEdits(reader, entry.id, entry.stats.oldestTs);
     this.extents = new ExtentEdits(reader, entry.id, this.stats);
     this.attachments = isMetaEntryName(entry.name)
       ? new AttachmentEdits(reader, entry.id)

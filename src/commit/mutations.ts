@@ -152,19 +152,25 @@ export class MutationSession {
     return removed;
   }
 
-  /** Removes records of [fromTs, toTs) until so many runs were looked at or bytes read. */
+  /**
+   * Removes records of [fromTs, toTs) until so many runs were looked at or bytes read.
+   * @param isContinued `fromTs` is what the slice before gave: no run begins before it and reaches into the range, and
+   *   nothing is looked for there, where all rows were just removed.
+   */
   removeSlice(
     entry: Entry,
     fromTs: bigint,
     toTs: bigint,
+    isContinued: boolean,
     maxRuns: number = PAGE_RUNS,
     maxBytes: number = Infinity,
   ): RemovedSlice {
     const edit = this.#edit(entry);
-    edit.settle();
     // In front of the oldest record there may be rows of the index that were removed, but not yet forgotten.
     const startTs = fromTs < edit.stats.oldestTs ? edit.stats.oldestTs : fromTs;
-    const runs = edit.runs.touching(startTs, toTs, maxRuns);
+    const runs = isContinued
+      ? edit.runs.beginningIn(startTs, toTs, maxRuns)
+      : edit.runs.touching(startTs, toTs, maxRuns);
     let removed = 0;
     let doneTo = startTs;
     for (const run of runs) {
@@ -183,7 +189,7 @@ export class MutationSession {
   removeRange(entry: Entry, fromTs: bigint, toTs: bigint): number {
     let removed = 0;
     for (let from: bigint | undefined = fromTs; from !== undefined;) {
-      const slice: RemovedSlice = this.removeSlice(entry, from, toTs);
+      const slice: RemovedSlice = this.removeSlice(entry, from, toTs, from !== fromTs);
       removed += slice.removed;
       from = slice.nextTs;
     }

@@ -10,12 +10,15 @@ const PAGE_RUNS = 64;
 export class RunEdits {
   readonly #reader: RocksReader;
   readonly #entryId: number;
+  readonly #floorTs: bigint;
   /** By `firstTs`; null: the row is removed. */
   readonly #changes = new Map<bigint, Run | null>();
 
-  constructor(reader: RocksReader, entryId: number) {
+  /** @param floorTs no stored run begins before. */
+  constructor(reader: RocksReader, entryId: number, floorTs: bigint) {
     this.#reader = reader;
     this.#entryId = entryId;
+    this.#floorTs = floorTs;
   }
 
   get isChanged(): boolean {
@@ -42,6 +45,8 @@ export class RunEdits {
         best = run;
       }
     }
+    // Runs do not overlap: nothing that is stored can lie between.
+    if (best !== undefined && best.lastTs >= ts) return best;
     const stored = this.#storedUpTo(ts);
     if (stored === undefined) return best;
     return best === undefined || stored.firstTs > best.firstTs ? stored : best;
@@ -93,7 +98,8 @@ export class RunEdits {
   #storedUpTo(ts: bigint): Run | undefined {
     let pageRuns = 1;
     for (let next = ts; ; pageRuns = PAGE_RUNS) {
-      const page = runsUpTo(this.#reader, this.#entryId, next, pageRuns);
+      if (next < this.#floorTs) return undefined;
+      const page = runsUpTo(this.#reader, this.#entryId, next, pageRuns, this.#floorTs);
       const found = page.find((run) => !this.#changes.has(run.firstTs));
       if (found !== undefined) return found;
       const last = page.at(-1);

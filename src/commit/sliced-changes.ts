@@ -17,8 +17,8 @@ export interface Mutator {
 /**
  * What one commit may take: about what a group of records takes, too. A step may go beyond it by one block.
  */
-const SLICE_MS = 4;
-const SLICE_BYTES: number = 2 * 1024 * 1024;
+const SLICE_MS = 3;
+const SLICE_BYTES: number = 1024 * 1024;
 
 /** Requests that may wait. They hold little more than their timestamps. */
 const MAX_WAITING = 4096;

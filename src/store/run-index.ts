@@ -35,10 +35,19 @@ export function runAtOrBefore(reader: RocksReader, entryId: number, ts: bigint):
   return runsUpTo(reader, entryId, ts, 1)[0];
 }
 
-/** At most `maxRuns` runs with firstTs ≤ `ts`, descending. */
-export function runsUpTo(reader: RocksReader, entryId: number, ts: bigint, maxRuns: number): Run[] {
+/**
+ * At most `maxRuns` runs with `floorTs` ≤ firstTs ≤ `ts`, descending.
+ * @param floorTs where there is none before: rows that were removed there are not stepped over.
+ */
+export function runsUpTo(
+  reader: RocksReader,
+  entryId: number,
+  ts: bigint,
+  maxRuns: number,
+  floorTs: bigint = 0n,
+): Run[] {
   const iterator = reader.iterate(COLUMN_INDEX, {
-    gte: indexKey(entryId, 0n),
+    gte: indexKey(entryId, floorTs),
     lte: indexKey(entryId, ts),
     reverse: true,
     limit: maxRuns,

@@ -85,7 +85,7 @@ async function applyStep(store: StoreHarness, model: Model, action: Step): Promi
     while (next !== undefined) {
       const slice = next;
       await store.commits.mutate((session) => {
-        const done = session.removeSlice(entry, slice, to, 2);
+        const done = session.removeSlice(entry, slice, to, slice !== from, 2);
         removed += done.removed;
         next = done.nextTs;
       });

@@ -67,7 +67,7 @@ test('a large removal is spread over commits, and a small request does not wait 
     expect((await large).every((error) => error === null)).toBe(true);
     expect(order).toEqual(['small', 'large']);
     expect(entry.stats.recordCount).toBe(1_000);
-    // 5 MB of blocks, at most 2 MiB and one step of 8 records a commit.
+    // 5 MB of blocks, at most 1 MiB and one step of 8 records a commit.
     expect(mutator.bytesRead.length).toBeGreaterThan(2);
     expect(Math.max(...mutator.bytesRead)).toBeLessThan(4 * 1024 * 1024);
   });
