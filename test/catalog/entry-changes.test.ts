@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { SlicedRemover } from '../../src/catalog/removal.ts';
 import { COLUMN_BLOCKS, COLUMN_INDEX, COLUMN_META, META } from '../../src/store/format.ts';
 import type { ColumnName } from '../../src/store/rocks.ts';
 import type { StoreHarness } from '../lib/store-harness.ts';
@@ -182,6 +183,35 @@ describe('removing an entry', () => {
       expect(names(store)).toEqual([]);
       expect(await write(store, 'a/new')).toBeNull();
       expect(names(store)).toEqual(['a', 'a/new']);
+      await store.close();
+    });
+  });
+
+  test('takes many small commits, however much there is', async () => {
+    await withStore(async (store) => {
+      // Every record is a run of its own.
+      for (let ts = 0n; ts < 2_000n; ts++) await write(store, 'a', ts);
+      const entry = store.catalog.entry('b', 'a');
+      const counts: number[] = [];
+      const remover = new SlicedRemover(
+        store.db,
+        {
+          headSequence: 0,
+          flush: () => undefined,
+          commitNow: () => undefined,
+          commitRows: (rows) => {
+            counts.push(rows.length);
+            return store.commits.commitRows(rows);
+          },
+        },
+        (_bucket, error) => {
+          throw error;
+        },
+      );
+      await new Promise<void>((resolve) => remover.startEntries([entry], resolve));
+      expect(countRows(store, COLUMN_INDEX)).toBe(0);
+      expect(counts.length).toBeGreaterThan(3);
+      expect(Math.max(...counts)).toBeLessThanOrEqual(1_024);
       await store.close();
     });
   });
