@@ -19,8 +19,8 @@ import { REPLICATE_WORKER_URL } from './worker-urls.ts';
 
 /** How long the batch in flight may go on when the server stops; it stays pending and is sent again. */
 const STOP_GRACE_MS = 2_000;
-/** How soon the ring learns which buckets are read; until then their blocks come from the store. */
-const READERS_MS = 250;
+/** How soon the ring learns which buckets are read; until then their blocks come from the store, or are copied for nobody. */
+const READERS_MS = 50;
 /** Longest wait of /metrics for exact pending figures of tasks that do not send. */
 const METRICS_REFRESH_MS = 1_000;
 
@@ -80,12 +80,12 @@ export async function startReplication(
   };
 }
 
-/** Buckets with an enabled task. A paused one reads from the store when it goes on. */
+/** Ids of the buckets whose blocks are worth copying into the ring. */
 function readBuckets(engine: ReplicationEngine, catalog: Catalog): ReadonlySet<number> {
   const ids = new Set<number>();
-  for (const { settings } of engine.settings()) {
-    const bucket = catalog.findBucket(settings.srcBucket);
-    if (bucket !== undefined && settings.mode === 'enabled') ids.add(bucket.id);
+  for (const name of engine.bucketsRead()) {
+    const bucket = catalog.findBucket(name);
+    if (bucket !== undefined) ids.add(bucket.id);
   }
   return ids;
 }

@@ -4,7 +4,6 @@ import type { ReplicationPool } from './messages.ts';
 import { PendingCounter } from './pending.ts';
 import { Scheduler } from './scheduler.ts';
 import { type TaskFigures, TaskService } from './service.ts';
-import type { ReplicationSettings } from './settings.ts';
 import type { ServerIdentity } from './settings-checks.ts';
 import type { ReplicationSource, TaskStore } from './types.ts';
 
@@ -54,9 +53,16 @@ export class ReplicationEngine {
     return this.service.renameSource(name, newName);
   }
 
-  /** Settings of all tasks. */
-  settings(): Iterable<{ readonly settings: ReplicationSettings }> {
-    return this.service.tasks();
+  /**
+   * Names of the buckets whose log is read as it grows: those of enabled tasks, except tasks whose target does not answer,
+   * which will read from the store what came meanwhile.
+   */
+  bucketsRead(): ReadonlySet<string> {
+    const names = new Set<string>();
+    for (const { mode, isAvailable, settings } of this.service.tasks()) {
+      if (mode === 'enabled' && isAvailable) names.add(settings.srcBucket);
+    }
+    return names;
   }
 
   figures(): readonly TaskFigures[] {

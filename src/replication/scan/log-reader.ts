@@ -5,12 +5,9 @@
 import type { BlockView } from '../../store/block.ts';
 import type { RocksReader } from '../../store/rocks.ts';
 import type { RingReader } from '../../ring/reader.ts';
-import { BlockCache, MAX_AGE_MS } from './block-cache.ts';
+import { BlockCache } from './block-cache.ts';
 import { LogBlock } from './log-block.ts';
 import { type Page, PageReader } from './page-reader.ts';
-
-/** Pages kept, for tasks that catch up side by side; policy when full: `drop_oldest`. */
-const MAX_PAGES = 16;
 
 /** Copies up to this size come from Node's shared slab; larger ones get memory of their own. */
 const SLAB_BYTES = 2048;
@@ -28,10 +25,8 @@ export class LogReader {
   readonly #ring: RingReader;
   readonly #nowMs: () => number;
   readonly #blocks: BlockCache;
-  readonly #pageReader: PageReader;
+  readonly #pages: PageReader;
   #clockMs = 0;
-  /** Newest last. */
-  readonly #pages: Page[] = [];
   /** End of the last page that was read above the tail of the ring. */
   #afterSingle = -1;
   /** Pages read from the store so far. */
@@ -43,7 +38,7 @@ export class LogReader {
     this.#store = store;
     this.#ring = ring;
     this.#blocks = new BlockCache(cacheBytes);
-    this.#pageReader = new PageReader(store);
+    this.#pages = new PageReader(store);
   }
 
   get store(): RocksReader {
@@ -85,15 +80,10 @@ export class LogReader {
   }
 
   #stepInStore(sequence: number, bucketId: number, mayReadPage: boolean): LogStep {
-    const oldestMs = this.#clockMs - MAX_AGE_MS;
-    let page = this.#pages.findLast(
-      ({ from, to, readMs }) => from <= sequence && sequence < to && readMs >= oldestMs,
-    );
+    let page = this.#pages.pageAt(sequence, this.#clockMs);
     if (page === undefined) {
       if (!mayReadPage) return 'page-needed';
       page = this.#readPage(sequence);
-      this.#pages.push(page);
-      if (this.#pages.length > MAX_PAGES) this.#pages.shift();
     }
     const { blocks } = page;
     for (let at = firstAtOrBehind(blocks, sequence); at < blocks.length; at++) {
@@ -111,7 +101,7 @@ export class LogReader {
     const isSingle = sequence >= this.#ring.tail() && sequence !== this.#afterSingle;
     const limit = isSingle ? sequence + 1 : head;
     this.#afterSingle = limit;
-    return this.#pageReader.read(sequence, limit, this.#clockMs);
+    return this.#pages.read(sequence, limit, this.#clockMs);
   }
 }
 

@@ -1,22 +1,27 @@
 /**
  * Consecutive blocks from the store, page by page. Placing an iterator costs as much as a quarter of a MiB read with it, so
- * it is kept for the page behind; not for long, because it pins the files and tables it saw.
+ * it is kept for the page behind, and pages for tasks that come to the same place; neither for long: an iterator pins the
+ * files and tables it saw, and blocks can change.
  */
 import type { BlockView } from '../../store/block.ts';
 import { COLUMN_BLOCKS } from '../../store/format.ts';
 import { blockKey, sequenceOfBlockKey } from '../../store/keys.ts';
 import type { RangeIterator, RocksReader } from '../../store/rocks.ts';
+import { MAX_AGE_MS } from './block-cache.ts';
 import { LogBlock } from './log-block.ts';
 
 /** Bytes of a page: reading one holds the thread for a good part of a millisecond. */
 const PAGE_BYTES = 1024 * 1024;
 const PAGE_ROWS = 4096;
 
+/** Pages kept; policy when full: `drop_oldest`. */
+const MAX_PAGES = 4;
+
 /** Iterators kept, for tasks that catch up side by side; policy when full: `close_oldest`. */
 const MAX_ITERATORS = 4;
 
-/** For how long an iterator is kept; below the age up to which what it reads may be sent (see `block-cache.ts`). */
-const KEEP_MS = 1_000;
+/** For how long an iterator is kept: half of the age up to which what it reads may be sent. */
+const KEEP_MS: number = MAX_AGE_MS / 2;
 
 /** The blocks of all buckets in [from, to), as the store had them at `readMs`. */
 export interface Page {
@@ -38,7 +43,8 @@ interface Kept {
 
 export class PageReader {
   readonly #store: RocksReader;
-  /** Oldest first. */
+  /** Oldest first, as the iterators. */
+  #pages: Page[] = [];
   #kept: Kept[] = [];
   #timer: NodeJS.Timeout | undefined;
 
@@ -46,8 +52,15 @@ export class PageReader {
     this.#store = store;
   }
 
+  /** A page that contains the sequence. @param nowMs monotonic clock. */
+  pageAt(sequence: number, nowMs: number): Page | undefined {
+    return this.#pages.findLast(
+      ({ from, to, readMs }) => from <= sequence && sequence < to && nowMs - readMs <= MAX_AGE_MS,
+    );
+  }
+
   /**
-   * The page that begins at `sequence`, of at least one block unless there is none before `limit`.
+   * Reads the page that begins at `sequence`, of at least one block unless there is none before `limit`.
    * @param limit end of what is wanted; a kept iterator may have been given an earlier one.
    * @param nowMs monotonic clock.
    */
@@ -69,10 +82,20 @@ export class PageReader {
       if (finished || rows.length === 0) to = kept.limit;
       isKept = to < kept.limit;
       if (isKept) this.#keep(kept, to);
-      return { from: sequence, to, blocks, readMs: kept.openedMs };
+      return this.#add({ from: sequence, to, blocks, readMs: kept.openedMs });
     } finally {
       if (!isKept) kept.iterator.close();
     }
+  }
+
+  #add(page: Page): Page {
+    this.#pages.push(page);
+    if (this.#pages.length > MAX_PAGES) this.#pages.shift();
+    if (this.#timer === undefined) {
+      this.#timer = setTimeout(() => this.#forgetAll(), KEEP_MS);
+      this.#timer.unref();
+    }
+    return page;
   }
 
   #open(sequence: number, limit: number, nowMs: number): Kept {
@@ -96,15 +119,13 @@ export class PageReader {
     kept.next = next;
     this.#kept.push(kept);
     if (this.#kept.length > MAX_ITERATORS) this.#kept.shift()?.iterator.close();
-    if (this.#timer !== undefined) return;
-    this.#timer = setTimeout(() => this.#closeAll(), KEEP_MS);
-    this.#timer.unref();
   }
 
-  /** Also those in use: they are opened again. */
-  #closeAll(): void {
+  /** Also what is in use: it is read again. */
+  #forgetAll(): void {
     this.#timer = undefined;
     for (const { iterator } of this.#kept) iterator.close();
     this.#kept = [];
+    this.#pages = [];
   }
 }
