@@ -286,7 +286,11 @@ export class Instance {
     return {
       config,
       logger: this.#logger.child('http'),
-      metrics: createMetricsPage(() => ({ ...parts(), front: this.#front })),
+      metrics: createMetricsPage(() => ({
+        ...parts(),
+        front: this.#front,
+        events: this.#events,
+      })),
       audit: this.#events?.audit,
       reads: this.#events?.reads,
       isReady: () => this.#isReady,

@@ -8,6 +8,8 @@ import { DURATION_BUCKETS_S, OUTCOMES } from '../http/request-metrics.ts';
 import type { QueryPool } from '../query/pool.ts';
 import type { QueryService } from '../query/query-service.ts';
 import type { RingWriter } from '../ring/writer.ts';
+import { addEventMetrics } from './event-metrics.ts';
+import type { EventMetricsSource } from './event-metrics.ts';
 import { addCounter, addDistribution, addGauge } from './instruments.ts';
 import type { Sample } from './instruments.ts';
 import { addTaskMetrics } from './task-metrics.ts';
@@ -23,6 +25,8 @@ export interface MetricSources {
   readonly queries: QueryService;
   readonly freeSpace: { freeBytes(): number | undefined };
   readonly replication: TaskMetricsSource;
+  /** Undefined when they are switched off. */
+  readonly events: EventMetricsSource | undefined;
 }
 
 type Sources = () => MetricSources;
@@ -37,6 +41,7 @@ export function createMetricsPage(sources: Sources): MetricsPage {
   addRingMetrics(registry, sources);
   addStoreMetrics(registry, sources);
   addTaskMetrics(registry, () => sources().replication);
+  addEventMetrics(registry, () => sources().events);
   collectDefaultMetrics({ register: registry });
   return {
     contentType: registry.contentType,
