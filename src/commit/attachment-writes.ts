@@ -22,7 +22,7 @@ export interface AttachmentWrites {
   readonly stored: readonly StagedRecord[];
   /** Their timestamp is taken by a record with another key, or by a tombstone. */
   readonly refused: ReadonlySet<StagedRecord>;
-  /** Written, and replaced by a later record of the same group: never stored. */
+  /** Written, but not stored: replaced by a later record of the same group, or there already, as it is. */
   readonly superseded: ReadonlySet<StagedRecord>;
 }
 
@@ -61,6 +61,10 @@ class AttachmentPlan {
       this.#refused.add(record);
       return;
     }
+    if (before === undefined && this.#isThere(record, olds)) {
+      this.#superseded.add(record);
+      return;
+    }
     for (const old of olds) this.#replaced.add(old);
     if (before !== undefined) {
       this.#byTs.delete(before.ts);
@@ -83,6 +87,21 @@ class AttachmentPlan {
 
   #attachments(): AttachmentEdits | undefined {
     return this.#session.viewFor(this.#entry).attachments;
+  }
+
+  /**
+   * Whether the very same record is what the key stands for. Writing it again would be an event for replication, and two
+   * servers that replicate to each other would send it back and forth for ever (replication §5.11).
+   */
+  #isThere(record: StagedRecord, olds: readonly bigint[]): boolean {
+    if (olds.length !== 1 || olds[0] !== record.ts || this.#replaced.has(record.ts)) return false;
+    const found = this.#session.find(this.#entry, record.ts);
+    if (found === undefined || record.upload !== undefined) return false;
+    const { block, index } = found;
+    const { source, offset, length, meta } = record;
+    if (block.large() !== undefined || block.length(index) !== length) return false;
+    const isSameMeta = block.metaBytes(block.metaIndex(index)).equals(meta);
+    return isSameMeta && block.payload(index).equals(source.subarray(offset, offset + length));
   }
 
   #isTaken(ts: bigint, before: StagedRecord | undefined, olds: readonly bigint[]): boolean {

@@ -104,7 +104,7 @@ async function applyStep(store: StoreHarness, model: Model, action: Step): Promi
   if ('writes' in action) {
     // All in one commit group, in this order.
     const outcomes = action.writes.map((write) => {
-      const text = `t${count++}`;
+      const text = `t${count++ % 2}`;
       const expected = model.write(write.ts, write.key, text);
       const labels = ['key', write.key];
       return { expected, error: store.write(target, write.ts, Buffer.from(text), labels) };

@@ -104,6 +104,19 @@ describe('writing', () => {
     expect(await attachments(entry)).toEqual({ a: 'newer', b: 'b' });
   });
 
+  test('the very same one again is there already, and no event for replication', async () => {
+    const entry = newName();
+    await attach(entry, 7, { a: 'a', b: 'b' });
+    const { commits } = front.inner.store;
+    const head = commits.headSequence;
+    const again = await attach(entry, 7, { a: 'a', b: 'b' });
+    expect([again.status, recordErrors(again)]).toEqual([200, []]);
+    expect(commits.headSequence).toBe(head);
+    await attach(entry, 7, { a: 'other' });
+    expect(commits.headSequence).toBe(head + 1);
+    expect(await attachments(entry)).toEqual({ a: 'other', b: 'b' });
+  });
+
   test('a timestamp that another key holds is taken, and nothing is lost by the attempt', async () => {
     const entry = newName();
     await attach(entry, 1, { a: 'a', b: 'b' });
