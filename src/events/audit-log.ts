@@ -9,6 +9,7 @@
  */
 import type { EventClock } from './event-clock.ts';
 import { inSlices } from './in-slices.ts';
+import { secondsOf } from './seconds.ts';
 import type { AuditedRequest, EventSink, RequestAudit } from './types.ts';
 
 /** A group without a new call for so long is handed over (http-api-extras §3). */
@@ -225,7 +226,7 @@ export class AuditLog implements RequestAudit {
         path,
         client_ip: clientIp === '' ? null : clientIp,
         call_count: group.calls,
-        duration: group.durationMs / 1000,
+        duration: secondsOf(group.durationMs),
       },
       onStored: () => onStored(tokenName, timestampUs),
     });

@@ -8,6 +8,7 @@ import type { TaskFigures } from '../replication/service.ts';
 import type { TaskTotals } from '../replication/task.ts';
 import { SYSTEM_BUCKET } from './entry-name.ts';
 import type { EventClock } from './event-clock.ts';
+import { secondsOf } from './seconds.ts';
 import type { EventSink } from './types.ts';
 
 /** A sum is written when its status changes, after so long without new results, and at the latest after the next one. */
@@ -168,7 +169,7 @@ export class ReplicationEvents {
         written_records: sum.writtenRecords,
         failed_records: sum.failedRecords,
         replicated_data_size: sum.bytes,
-        duration: sum.busyMs / 1000,
+        duration: secondsOf(sum.busyMs),
       },
     });
   }

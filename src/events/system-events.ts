@@ -24,6 +24,7 @@ import { LastAccess } from './last-access.ts';
 import { LogCapture } from './log-capture.ts';
 import { ReadCounter } from './read-counts.ts';
 import { ReplicationEvents } from './replication-events.ts';
+import { secondsOf } from './seconds.ts';
 import type {
   EventFamily,
   EventSink,
@@ -174,7 +175,7 @@ export class SystemEvents implements EventSink, LifecycleEvents {
         policy_name: run.policyName,
         action_type: run.actionType,
         bucket: run.bucketName,
-        duration: run.durationMs / 1000,
+        duration: secondsOf(run.durationMs),
         processed_records: run.processedRecords,
         processed_blocks: run.processedBlocks,
         caught_up: run.isCaughtUp,

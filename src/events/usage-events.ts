@@ -5,6 +5,7 @@ import type { EventClock } from './event-clock.ts';
 import { inSlices } from './in-slices.ts';
 import type { ReadCounter, ReadCounts } from './read-counts.ts';
 import { NOTHING_READ } from './read-counts.ts';
+import { secondsOf } from './seconds.ts';
 import type { EventSink, SystemEvent } from './types.ts';
 
 /** Time between two reports (http-api-extras §3). */
@@ -62,7 +63,7 @@ export class UsageEvents {
   tick(nowMs: number): void {
     if (nowMs - this.#lastMs < USAGE_INTERVAL_MS || this.#isReporting) return;
     this.#isReporting = true;
-    const durationS = (nowMs - this.#lastMs) / 1000;
+    const durationS = secondsOf(nowMs - this.#lastMs);
     this.#lastMs = nowMs;
     const timestampUs = this.#options.clock.nextUs();
     const reads = this.#options.reads.take();

@@ -36,8 +36,8 @@ function calls(events: readonly SystemEvent[]): number {
 describe('a group of calls', () => {
   test('becomes one event with the number of calls and the time they took', () => {
     const { log, events, stored } = newLog();
-    log.observe(REQUEST, 200, '', 250, 0);
-    log.observe({ ...REQUEST }, 200, '', 500, 100);
+    log.observe(REQUEST, 200, '', 250.1, 0);
+    log.observe({ ...REQUEST }, 200, '', 500.2, 100);
     log.flushAll();
     const timestampUs = 1_000_000_000;
     expect(events).toMatchObject([
@@ -49,7 +49,7 @@ describe('a group of calls', () => {
       path: '/api/v1/b/data/entry',
       client_ip: '10.0.0.5',
       call_count: 2,
-      duration: 0.75,
+      duration: 0.7503,
     });
     expect(stored).toEqual([]);
     events[0]?.onStored?.();
@@ -128,6 +128,29 @@ describe('many groups', () => {
       [404, 1],
     ]);
     expect(merged[0]?.fields).toMatchObject({ token_name: 'sensor', client_ip: null });
+    expect(log.figures).toMatchObject({ groups: 0, bytes: 0 });
+  });
+
+  test('beyond the bound make room for others once they are handed over', () => {
+    const { log } = newLog(2);
+    for (let turn = 1; turn <= 3; turn++) {
+      for (let i = 0; i < 3; i++) log.observe({ ...REQUEST, path: `/p/${i}` }, 200, '', 1, 0);
+      expect(log.figures).toMatchObject({ groups: 3, mergedCalls: turn });
+      log.flushAll();
+    }
+  });
+
+  test('are handed over in slices, and everything at once when it has to be', async () => {
+    const { log, events } = newLog();
+    for (let i = 0; i < 200; i++) log.observe({ ...REQUEST, path: `/p/${i}` }, 200, '', 1, 0);
+    log.flushDue(QUIET_MS);
+    expect(events.length).toBeGreaterThan(0);
+    expect(events.length).toBeLessThan(200);
+    log.flushAll();
+    expect(events).toHaveLength(200);
+    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(events).toHaveLength(200);
     expect(log.figures).toMatchObject({ groups: 0, bytes: 0 });
   });
 

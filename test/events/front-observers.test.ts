@@ -83,6 +83,7 @@ describe('a front with observers', () => {
 
   test.each(['/api/v1/alive', '/api/v1/ready'])('says nothing of %s', async (path) => {
     await rawRequest(front().port, { method: 'GET', path, headers: auth });
+    await rawRequest(front().port, { method: 'DELETE', path, headers: auth });
     expect(requests).toEqual([]);
   });
 
