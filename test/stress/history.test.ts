@@ -45,9 +45,7 @@ test(
                 await doStep(subject, step);
                 continue;
               }
-              const outcome = await crash(subject.instance, serial++, step.delayMs);
-              subject.instance = outcome.instance;
-              answered += outcome.answered;
+              answered += await crash(subject, serial++, step.delayMs);
               await compare(subject);
             }
             subject.instance = await subject.instance.restart();
