@@ -35,7 +35,8 @@ export function parseOptions(args: readonly string[], rows: readonly Row[]): Ben
   const settings: BenchSettings = {
     quick,
     rounds: raw.rounds ?? (quick ? 1 : 5),
-    warmupMs: measureMs / 4,
+    // A single round has to warm up for itself.
+    warmupMs: quick ? measureMs : measureMs / 4,
     measureMs,
     connections: raw.connections,
     entries: raw.entries,
