@@ -15,6 +15,7 @@ import { sharedName, type TaskSession } from './task-sessions.ts';
 import { Lanes } from './transfer/lanes.ts';
 import type { BatchOutcome } from './transfer/send-result.ts';
 import { Sender } from './transfer/sender.ts';
+import { StoreSource } from './transfer/store-source.ts';
 import { checkTarget, probeConnect } from './transfer/target-check.ts';
 import { RequestGroup, type TargetClient } from './transfer/target-client.ts';
 import type { DeadLetter } from './types.ts';
@@ -97,9 +98,7 @@ export class Slice {
     this.#sender = new Sender({
       client,
       bucketName: dstBucket,
-      store: scan.log.store,
-      metas: scan.metas,
-      limits,
+      records: new StoreSource(scan.log.store, scan.metas, limits),
       isUpdateOnly: filter.isSampling,
       group: this.#group,
       memory: session.memory,

@@ -1,12 +1,10 @@
 /** The requests that carry records (replication §5.3). */
 import { Readable } from 'node:stream';
 import { ApiError } from '../../errors/errors.ts';
-import { COLUMN_BLOCKS } from '../../store/format.ts';
-import { chunkKey } from '../../store/keys.ts';
-import type { RocksReader } from '../../store/rocks.ts';
-import { type Batch, firstTsOf } from '../scan/batch.ts';
+import { type Batch, firstTsOf, type LargeBody } from '../scan/batch.ts';
 import { encodePath } from '../scan/entry-path.ts';
 import type { MetaInfo } from '../scan/meta-cache.ts';
+import type { RecordSource } from './record-source.ts';
 import type { HttpRequest } from './target-client.ts';
 
 /** A request, and what became of reading its body. */
@@ -20,12 +18,14 @@ export interface BatchRequest {
 export function newBatchRequest(
   batch: Batch,
   bucketName: string,
-  store: RocksReader,
+  records: RecordSource,
 ): BatchRequest {
   const source: BatchRequest['source'] = { gone: null };
   const { body, single, kind, bodyBytes } = batch;
   const place = `b/${encodePath(bucketName)}/${batch.entryPath}`;
-  const content = Buffer.isBuffer(body) ? body : Readable.from(readLarge(batch, store, source));
+  const content = Buffer.isBuffer(body)
+    ? body
+    : Readable.from(readLarge(records, batch, body, source));
   if (single !== undefined) {
     const headers = singleHeaders(single, bodyBytes);
     const path = `${place}?ts=${firstTsOf(batch)}`;
@@ -49,35 +49,23 @@ function singleHeaders({ contentType, labels }: MetaInfo, lengthBytes: number): 
   return headers;
 }
 
-/** Text of the error for a record that the source no longer has. */
-export function goneText({ entryName }: Batch, ts: bigint): string {
-  return `Record ${ts} not found in entry ${entryName}`;
-}
-
 /** Asks how large the target's record is. */
 export function newHeadRequest(batch: Batch, ts: bigint, bucketName: string): HttpRequest {
   const path = `b/${encodePath(bucketName)}/${batch.entryPath}?ts=${ts}`;
   return { method: 'HEAD', path, headers: [], recordHeaders: null, body: null };
 }
 
-/**
- * Chunks of a large record, one at a time, so that content of any size passes through little memory. When one is missing
- * the body breaks off, which destroys the connection: the target must not take the rest for the whole.
- */
+/** Content of a large record; remembers that the source has it no more, whatever the connection makes of that. */
 async function* readLarge(
+  records: RecordSource,
   batch: Batch,
-  store: RocksReader,
+  body: LargeBody,
   source: BatchRequest['source'],
 ): AsyncGenerator<Buffer> {
-  const { body, bodyBytes } = batch;
-  if (Buffer.isBuffer(body)) return;
-  const chunks = Math.ceil(bodyBytes / body.chunkBytes);
-  for (let chunk = 0; chunk < chunks; chunk++) {
-    const bytes = await store.getAsync(COLUMN_BLOCKS, chunkKey(body.uploadId, chunk));
-    if (bytes === undefined) {
-      source.gone = new ApiError(404, goneText(batch, firstTsOf(batch)));
-      throw source.gone;
-    }
-    yield bytes;
+  try {
+    yield* records.readLarge(batch, body);
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 404) source.gone = error;
+    throw error;
   }
 }

@@ -18,6 +18,8 @@ export interface SentBatch {
   readonly duplicates: number;
   readonly removedAtSource: number;
   readonly deadLetters: readonly DeadLetter[];
+  /** Records whose timestamps are taken at the target by records of other sizes; counted as errors, not kept. */
+  readonly conflicts: readonly DeadLetter[];
 }
 
 /** The batch stays in the log. */
@@ -36,6 +38,7 @@ export const NOTHING_SENT: SentBatch = {
   duplicates: 0,
   removedAtSource: 0,
   deadLetters: [],
+  conflicts: [],
 };
 
 export function phaseOf({ kind, single }: Batch): Phase {
@@ -84,5 +87,6 @@ export function addSent(a: SentBatch, b: SentBatch): SentBatch {
     duplicates: a.duplicates + b.duplicates,
     removedAtSource: a.removedAtSource + b.removedAtSource,
     deadLetters: [...a.deadLetters, ...b.deadLetters],
+    conflicts: [...a.conflicts, ...b.conflicts],
   };
 }

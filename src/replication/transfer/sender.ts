@@ -10,19 +10,16 @@ import {
 } from '../outcome.ts';
 import {
   type Batch,
-  type BatchLimits,
   firstTsOf,
   lengthOfLine,
   recordLines,
   splitBatch,
   tsOfLine,
 } from '../scan/batch.ts';
-import type { MetaCache } from '../scan/meta-cache.ts';
 import { classifyTransportError } from '../transport-error.ts';
 import type { DeadLetter } from '../types.ts';
-import type { RocksReader } from '../../store/rocks.ts';
-import { goneText, newBatchRequest, newHeadRequest } from './batch-request.ts';
-import { readFullRecords } from './full-write.ts';
+import { newBatchRequest, newHeadRequest } from './batch-request.ts';
+import { goneText, type RecordSource } from './record-source.ts';
 import {
   addSent,
   type BatchOutcome,
@@ -46,9 +43,7 @@ export interface SendCounter {
 export interface SenderOptions {
   readonly client: TargetClient;
   readonly bucketName: string;
-  readonly store: RocksReader;
-  readonly metas: MetaCache;
-  readonly limits: BatchLimits;
+  readonly records: RecordSource;
   /** Updates of records that the target lacks are left out: the task samples (replication §2.4). */
   readonly isUpdateOnly: boolean;
   readonly group: RequestGroup;
@@ -126,8 +121,8 @@ export class Sender {
   }
 
   async #post(batch: Batch): Promise<{ result: RequestResult; gone: string | null }> {
-    const { client, bucketName, store, group } = this.#options;
-    const { request, source } = newBatchRequest(batch, bucketName, store);
+    const { client, bucketName, records, group } = this.#options;
+    const { request, source } = newBatchRequest(batch, bucketName, records);
     try {
       return { result: toResult(await client.request(request, group)), gone: null };
     } catch (error) {
@@ -151,6 +146,7 @@ export class Sender {
     if (actions.size === 0) return sum;
     let { records, bytes, duplicates } = sum;
     const deadLetters: DeadLetter[] = [];
+    const conflicts: DeadLetter[] = [];
     const inFull: bigint[] = [];
     let failure: SliceFailure | null = null;
     for (const line of recordLines(batch)) {
@@ -169,10 +165,11 @@ export class Sender {
       if (fate === 'in-full' || fate === 'nothing') continue;
       this.#options.counter.countError(why.key, why.message, 1);
       if (fate === 'refused') deadLetters.push(this.#letter(batch, ts, why));
-      else if (fate !== 'conflict') failure = moreUrgent(failure, fate);
+      else if (fate === 'conflict') conflicts.push(this.#letter(batch, ts, why));
+      else failure = moreUrgent(failure, fate);
     }
     if (failure !== null) return { kind: 'kept', failure };
-    const sent = { ...sum, records, bytes, duplicates, deadLetters };
+    const sent = { ...sum, records, bytes, duplicates, deadLetters, conflicts };
     return inFull.length === 0 ? sent : this.#writeInFull(batch, inFull, sent);
   }
 
@@ -182,8 +179,8 @@ export class Sender {
     wanted: readonly bigint[],
     before: SentBatch,
   ): Promise<BatchOutcome> {
-    const { store, metas, limits, counter } = this.#options;
-    const { batches, missing } = readFullRecords(store, metas, limits, batch, wanted);
+    const { records, counter } = this.#options;
+    const { batches, missing } = records.readFull(batch, wanted);
     let sum: SentBatch = { ...before, removedAtSource: before.removedAtSource + missing.length };
     for (const ts of missing) counter.countError(404, goneText(batch, ts), 1);
     for (const full of batches) {

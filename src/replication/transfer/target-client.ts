@@ -20,10 +20,12 @@ export interface TargetOptions {
   readonly noProgressTimeoutMs: number;
   readonly caPem: string | null;
   readonly verifyTls: boolean;
+  /** Largest body of an answer, bytes; default 1 MiB, as most answers say all with their headers. */
+  readonly maxAnswerBodyBytes?: number;
 }
 
 export interface HttpRequest {
-  readonly method: 'GET' | 'HEAD' | 'POST' | 'PATCH';
+  readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
   /** With query, percent-encoded, below the base path of the target. */
   readonly path: string;
   /** Flat list of names and values, besides `authorization`. */
@@ -38,15 +40,20 @@ export interface HttpAnswer {
   readonly headers: AnswerHeaders;
 }
 
+/** What can be given up. */
+export interface Abortable {
+  abort(reason: Error): void;
+}
+
 /** Requests that are given up together. */
 export class RequestGroup {
-  readonly #exchanges: Set<Exchange> = new Set();
+  readonly #exchanges: Set<Abortable> = new Set();
 
-  add(exchange: Exchange): void {
+  add(exchange: Abortable): void {
     this.#exchanges.add(exchange);
   }
 
-  delete(exchange: Exchange): void {
+  delete(exchange: Abortable): void {
     this.#exchanges.delete(exchange);
   }
 
@@ -70,7 +77,7 @@ export class TargetClient {
       pipelining: 1,
       keepAliveTimeout: KEEP_ALIVE_MS,
       maxHeaderSize: MAX_ANSWER_HEADER_BYTES,
-      maxResponseSize: MAX_ANSWER_BODY_BYTES,
+      maxResponseSize: options.maxAnswerBodyBytes ?? MAX_ANSWER_BODY_BYTES,
       // Progress is watched at the socket, in both directions (see `newConnector`).
       headersTimeout: 0,
       bodyTimeout: 0,
@@ -79,13 +86,17 @@ export class TargetClient {
 
   /** Resolves with any answer that has a status. Rejects with what undici, the socket or `group.abort` says. */
   request(request: HttpRequest, group: RequestGroup): Promise<HttpAnswer> {
+    return new Promise((resolve, reject) => {
+      this.dispatch(request, new Exchange(group, resolve, reject));
+    });
+  }
+
+  /** Hands everything about the answer to `handler`; for answers whose bodies matter. */
+  dispatch(request: HttpRequest, handler: Dispatcher.DispatchHandler): void {
     const { method, path, body, recordHeaders } = request;
     const headers = this.#authorization.concat(request.headers);
-    return new Promise((resolve, reject) => {
-      const exchange = new Exchange(group, resolve, reject);
-      const options = { method, path: this.#basePath + path, headers, body };
-      withRecordHeaders(recordHeaders, () => this.#pool.dispatch(options, exchange));
-    });
+    const options = { method, path: this.#basePath + path, headers, body };
+    withRecordHeaders(recordHeaders, () => this.#pool.dispatch(options, handler));
   }
 
   /** Closes idle connections now and busy ones after their request. */
@@ -121,7 +132,7 @@ function newConnector(options: TargetOptions): buildConnector.connector {
 }
 
 /** One request and its answer. Settles once; what comes later is ignored. */
-class Exchange implements Dispatcher.DispatchHandler {
+class Exchange implements Dispatcher.DispatchHandler, Abortable {
   readonly #group: RequestGroup;
   readonly #resolve: (answer: HttpAnswer) => void;
   readonly #reject: (error: Error) => void;
