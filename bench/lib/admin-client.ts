@@ -48,9 +48,27 @@ export class AdminClient {
 
   /** Sum over all entries, from `GET /b/<bucket>` (http-api: bucket info). */
   async recordCount(bucket: string): Promise<number> {
+    const counts = await this.recordCounts(bucket);
+    return [...counts.values()].reduce((sum, count) => sum + count, 0);
+  }
+
+  /** By entry, from `GET /b/<bucket>`. */
+  async recordCounts(bucket: string): Promise<Map<string, number>> {
     const text = await this.#send(`/api/v1/b/${bucket}`, { method: 'GET' });
-    const { entries } = JSON.parse(text) as { entries: { record_count: number }[] };
-    return entries.reduce((sum, entry) => sum + entry.record_count, 0);
+    const { entries } = JSON.parse(text) as { entries: { name: string; record_count: number }[] };
+    return new Map(entries.map((entry) => [entry.name, entry.record_count]));
+  }
+
+  /** @param entry undefined for all entries. @param query members besides its type. @returns its id */
+  async createQuery(
+    bucket: string,
+    entry: string | undefined,
+    query: Readonly<Record<string, unknown>>,
+  ): Promise<number> {
+    const path = entry === undefined ? `io/${bucket}/q` : `b/${bucket}/${entry}/q`;
+    const body = { ...query, query_type: 'QUERY' };
+    const text = await this.#send(`/api/v1/${path}`, { method: 'POST', body });
+    return (JSON.parse(text) as { id: number }).id;
   }
 
   async createTask(name: string, bucket: string, settings: TaskSettings): Promise<void> {

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import autocannon from 'autocannon';
 import type { LoadJob } from './load-job.ts';
 import type { Meter } from './meter.ts';
-import type { RequestWriter } from './request-writer.ts';
+import type { RequestSource } from './request-writer.ts';
 
 /** autocannon looks for the end of a run this often. */
 const SAMPLE_MS = 100;
@@ -20,7 +20,7 @@ const REQUEST_TIMEOUT_S = 60;
  */
 export async function runAutocannon(
   job: LoadJob,
-  writers: readonly RequestWriter[],
+  writers: readonly RequestSource[],
   meter: Meter,
 ): Promise<void> {
   const { target, shape, warmupMs, measureMs } = job;

@@ -25,6 +25,7 @@ export type ProcessName =
   | 'null-sink'
   | 'open-loop-writer'
   | 'rocks-loop'
+  | 'scan-reader'
   | 'stamping-proxy';
 
 const STOP_TIMEOUT_MS = 5_000;

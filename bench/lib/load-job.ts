@@ -18,6 +18,10 @@ export interface LoadShape {
   readonly payloadBytes: number;
   /** 1: single-record POST; more: batch protocol v1. At most 85. */
   readonly recordsPerRequest: number;
+  /** More than 1: batch protocol v2, and every request has as many records for each of all `entries`. Default 1. */
+  readonly entriesPerRequest?: number;
+  /** Reads the latest record of an entry instead of writing; only the answers are counted. */
+  readonly read?: 'GET' | 'HEAD';
   /** Each has one request in flight. */
   readonly connections: number;
   /** Connection `i` writes to entry `i mod entries`. */

@@ -28,6 +28,12 @@ export class EntryClock {
   }
 }
 
+/** What a connection of the load generator sends. */
+export interface RequestSource {
+  /** The next request. The bytes are valid until the next call, which must come after the answer. */
+  next(): Buffer;
+}
+
 /** A request with the places where timestamps and payloads go. */
 interface Template {
   readonly bytes: Buffer;
@@ -39,9 +45,10 @@ interface Template {
  * Prepared requests of one connection. `next` patches timestamps and payloads into bytes made beforehand: a generator
  * that built each request anew would be the limit of every measurement on two cores.
  */
-export class RequestWriter {
+export class RequestWriter implements RequestSource {
   readonly #templates: readonly Template[];
   readonly #recordsPerRequest: number;
+  readonly #timestampsPerRequest: number;
   readonly #clock: EntryClock;
   readonly #payloads: SignalReader;
   /** Timestamp of the last record of the last request. */
@@ -49,34 +56,36 @@ export class RequestWriter {
   #turn = 0;
   #payloadIndex: number;
 
-  /** @param firstPayload index of the first payload: connections send different parts of the signal */
+  /**
+   * @param entries that every request writes to: one, or with batch protocol v2 several
+   * @param firstPayload index of the first payload: connections send different parts of the signal
+   */
   constructor(
     shape: LoadShape,
     target: LoadTarget,
-    entry: string,
+    entries: readonly string[],
     clock: EntryClock,
     payloads: SignalReader,
     firstPayload: number,
   ) {
     this.#recordsPerRequest = shape.recordsPerRequest;
+    this.#timestampsPerRequest = shape.recordsPerRequest / entries.length;
     this.#clock = clock;
     this.#payloads = payloads;
     this.#payloadIndex = firstPayload;
-    this.#templates =
-      shape.recordsPerRequest === 1
-        ? LABEL_SETS.map((labels) => singleTemplate(target, entry, labels, shape.payloadBytes))
-        : [batchTemplate(target, entry, shape)];
+    this.#templates = templatesOf(shape, target, entries);
   }
 
-  /** The next request. The bytes are valid until the next call, which must come after the answer. */
   next(): Buffer {
     const template = this.#templates[this.#turn++ % this.#templates.length];
     if (template === undefined) throw new Error('no template');
     const { bytes, timestampOffsets, bodyOffset } = template;
     const count = this.#recordsPerRequest;
-    let timestampUs = this.#clock.take(count);
-    for (const offset of timestampOffsets) writeTimestamp(bytes, offset, timestampUs++);
-    this.lastTimestampUs = timestampUs - 1;
+    const firstUs = this.#clock.take(this.#timestampsPerRequest);
+    for (const [index, offset] of timestampOffsets.entries()) {
+      writeTimestamp(bytes, offset, firstUs + index);
+    }
+    this.lastTimestampUs = firstUs + this.#timestampsPerRequest - 1;
     this.#payloads.spanAt(this.#payloadIndex, count).copy(bytes, bodyOffset);
     this.#payloadIndex += count;
     return bytes;
@@ -86,6 +95,30 @@ export class RequestWriter {
 /** Name of entry `index`. */
 export function entryName(index: number): string {
   return `sensor-${String(index).padStart(2, '0')}`;
+}
+
+/** Asks for the latest record of an entry, again and again. */
+export function latestRecordReader(
+  { port, token, bucket }: LoadTarget,
+  entry: string,
+  method: 'GET' | 'HEAD',
+): RequestSource {
+  const bytes = Buffer.from(
+    `${method} /api/v1/b/${bucket}/${entry} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\n` +
+      `authorization: Bearer ${token}\r\n\r\n`,
+  );
+  return { next: () => bytes };
+}
+
+function templatesOf(
+  shape: LoadShape,
+  target: LoadTarget,
+  entries: readonly string[],
+): readonly Template[] {
+  const [entry = ''] = entries;
+  if (entries.length > 1) return [multiTemplate(target, entries, shape)];
+  if (shape.recordsPerRequest > 1) return [batchTemplate(target, entry, shape)];
+  return LABEL_SETS.map((labels) => singleTemplate(target, entry, labels, shape.payloadBytes));
 }
 
 function singleTemplate(
@@ -130,6 +163,45 @@ function batchTemplate(
   }
   head += '\r\n';
   return { bytes: withBody(head, bodyBytes), timestampOffsets, bodyOffset: head.length };
+}
+
+/** Batch protocol v2, as the contract has it: the labels of a record are differences to the one before. */
+function multiTemplate(
+  { port, token, bucket }: LoadTarget,
+  entries: readonly string[],
+  shape: LoadShape,
+): Template {
+  const { payloadBytes, recordsPerRequest } = shape;
+  const bodyBytes = payloadBytes * recordsPerRequest;
+  const names = Object.keys(LABEL_SETS[0] ?? {});
+  const start =
+    `POST /api/v1/io/${bucket}/write HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\n` +
+    `authorization: Bearer ${token}\r\ncontent-type: ${CONTENT_TYPE}\r\n` +
+    `content-length: ${bodyBytes}\r\nx-reduct-entries: ${entries.join(',')}\r\n` +
+    `x-reduct-labels: ${names.join(',')}\r\nx-reduct-start-ts: `;
+  let head = `${start}${'0'.repeat(TIMESTAMP_DIGITS)}\r\n`;
+  for (const index of entries.keys()) {
+    let before: Readonly<Record<string, string>> = {};
+    for (let delta = 0; delta < recordsPerRequest / entries.length; delta++) {
+      const labels: Readonly<Record<string, string>> = {
+        ...LABEL_SETS[delta % LABEL_SETS.length],
+      };
+      const changed = names.flatMap((name, key) =>
+        labels[name] === before[name] ? [] : [`${key}=${labels[name]}`],
+      );
+      const contentType = delta === 0 ? CONTENT_TYPE : '';
+      const rest = [contentType, ...changed];
+      const value = rest.every((part) => part === '') ? '' : `,${rest.join(',')}`;
+      head += `x-reduct-${index}-${delta}: ${payloadBytes}${value}\r\n`;
+      before = labels;
+    }
+  }
+  head += '\r\n';
+  return {
+    bytes: withBody(head, bodyBytes),
+    timestampOffsets: [start.length],
+    bodyOffset: head.length,
+  };
 }
 
 function withBody(head: string, bodyBytes: number): Buffer {

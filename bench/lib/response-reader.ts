@@ -4,23 +4,32 @@ const CONTENT_LENGTH = /\r\ncontent-length: *(\d+)/i;
 
 /** Reads as much of an HTTP/1.1 answer as tells its status and its end. Answers must have a `content-length` or no body. */
 export class ResponseReader {
-  #head = '';
+  /** Status and header lines of the last answer that was completed. */
+  head = '';
+  readonly #hasBodies: boolean;
+  #unread = '';
   #status = 0;
   #bodyBytes = -1;
+
+  /** @param hasBodies false for answers to HEAD, whose `content-length` is no promise */
+  constructor(hasBodies: boolean = true) {
+    this.#hasBodies = hasBodies;
+  }
 
   /** @param bytes how much of `buffer` is new. @returns the status when it completes an answer, else undefined */
   push(buffer: Buffer, bytes: number): number | undefined {
     let offset = 0;
     if (this.#bodyBytes < 0) {
       const text = buffer.toString('latin1', 0, bytes);
-      const before = this.#head.length;
-      this.#head += text;
-      const end = this.#head.indexOf(HEAD_END, Math.max(0, before - HEAD_END.length));
+      const before = this.#unread.length;
+      this.#unread += text;
+      const end = this.#unread.indexOf(HEAD_END, Math.max(0, before - HEAD_END.length));
       if (end < 0) return undefined;
-      this.#status = Number(this.#head.slice(STATUS_OFFSET, STATUS_OFFSET + 3));
-      this.#bodyBytes = Number(CONTENT_LENGTH.exec(this.#head.slice(0, end))?.[1] ?? 0);
+      this.head = this.#unread.slice(0, end);
+      this.#status = Number(this.head.slice(STATUS_OFFSET, STATUS_OFFSET + 3));
+      this.#bodyBytes = this.#hasBodies ? Number(CONTENT_LENGTH.exec(this.head)?.[1] ?? 0) : 0;
       offset = end + HEAD_END.length - before;
-      this.#head = '';
+      this.#unread = '';
     }
     this.#bodyBytes -= bytes - offset;
     if (this.#bodyBytes > 0) return undefined;

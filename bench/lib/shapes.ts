@@ -9,6 +9,15 @@ export function singleShape(settings: BenchSettings, payloadBytes: number): Load
   return { payloadBytes, recordsPerRequest: 1, connections, entries };
 }
 
+/** Batches of protocol v2 over all entries, with the connections of `batchShape`. */
+export function multiBatchShape(
+  settings: BenchSettings,
+  payloadBytes: number,
+  entries: number,
+): LoadShape {
+  return { ...batchShape(settings, payloadBytes), entries, entriesPerRequest: entries };
+}
+
 /** Fewer connections: each has a batch in flight. */
 export function batchShape(settings: BenchSettings, payloadBytes: number): LoadShape {
   const connections = Math.min(16, settings.connections);

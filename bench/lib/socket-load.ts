@@ -2,7 +2,7 @@ import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LoadJob } from './load-job.ts';
 import type { Meter } from './meter.ts';
-import type { RequestWriter } from './request-writer.ts';
+import type { RequestSource } from './request-writer.ts';
 import { ResponseReader } from './response-reader.ts';
 
 const READ_BUFFER_BYTES = 64 * 1024;
@@ -16,20 +16,21 @@ interface Budget {
 class LoadConnection {
   readonly finished: Promise<void>;
   readonly #socket: Socket;
-  readonly #writer: RequestWriter;
+  readonly #writer: RequestSource;
   readonly #meter: Meter;
   readonly #budget: Budget;
-  readonly #answers: ResponseReader = new ResponseReader();
+  readonly #answers: ResponseReader;
   readonly #readBuffer: Buffer = Buffer.allocUnsafe(READ_BUFFER_BYTES);
   #sentMs = 0;
 
-  constructor(port: number, writer: RequestWriter, meter: Meter, budget: Budget) {
+  constructor({ target, shape }: LoadJob, writer: RequestSource, meter: Meter, budget: Budget) {
+    this.#answers = new ResponseReader(shape.read !== 'HEAD');
     this.#writer = writer;
     this.#meter = meter;
     this.#budget = budget;
     this.#socket = connect({
       host: '127.0.0.1',
-      port,
+      port: target.port,
       noDelay: true,
       // One buffer a connection instead of one a read.
       onread: {
@@ -70,15 +71,13 @@ class LoadConnection {
  */
 export async function runSockets(
   job: LoadJob,
-  writers: readonly RequestWriter[],
+  writers: readonly RequestSource[],
   meter: Meter,
 ): Promise<void> {
-  const { target, requests, warmupMs, measureMs } = job;
+  const { requests, warmupMs, measureMs } = job;
   const budget: Budget = { remaining: requests ?? Number.POSITIVE_INFINITY };
   if (requests !== undefined) meter.open();
-  const connections = writers.map(
-    (writer) => new LoadConnection(target.port, writer, meter, budget),
-  );
+  const connections = writers.map((writer) => new LoadConnection(job, writer, meter, budget));
   const finished = Promise.all(connections.map((connection) => connection.finished));
   if (requests === undefined) {
     await Promise.race([finished, sleep(warmupMs)]);

@@ -5,7 +5,13 @@ import { runAutocannon } from '../lib/autocannon-load.ts';
 import { serveCalls } from '../lib/child-calls.ts';
 import type { LoadJob, LoadResult, LoadShape } from '../lib/load-job.ts';
 import { Meter } from '../lib/meter.ts';
-import { EntryClock, entryName, RequestWriter } from '../lib/request-writer.ts';
+import {
+  EntryClock,
+  entryName,
+  latestRecordReader,
+  RequestWriter,
+  type RequestSource,
+} from '../lib/request-writer.ts';
 import { runSockets } from '../lib/socket-load.ts';
 
 const signal: Signal = loadSignal();
@@ -25,16 +31,24 @@ async function run(argument: unknown): Promise<LoadResult> {
  * Timestamps start at the clock's time and go on in steps of 1 µs. No server takes a million records a second into one
  * entry, so a later run on the same entries starts above all earlier ones.
  */
-function requestWriters({ shape, target }: LoadJob): RequestWriter[] {
+function requestWriters({ shape, target }: LoadJob): RequestSource[] {
+  const { read } = shape;
+  if (read !== undefined) {
+    return Array.from({ length: shape.connections }, (_, connection) =>
+      latestRecordReader(target, entryName(connection % shape.entries), read),
+    );
+  }
   const startUs = Date.now() * 1000;
   const clocks = Array.from({ length: shape.entries }, () => new EntryClock(startUs));
   const payloads = payloadsOf(shape);
   return Array.from({ length: shape.connections }, (_, connection) => {
-    const entry = connection % shape.entries;
+    const isMulti = (shape.entriesPerRequest ?? 1) > 1;
+    const entry = isMulti ? 0 : connection % shape.entries;
+    const entries = isMulti ? clocks.map((_clock, index) => entryName(index)) : [entryName(entry)];
     const clock = clocks[entry];
     if (clock === undefined) throw new Error(`no entry ${entry}`);
     const firstPayload = Math.floor((connection / shape.connections) * payloads.periodPayloads);
-    return new RequestWriter(shape, target, entryName(entry), clock, payloads, firstPayload);
+    return new RequestWriter(shape, target, entries, clock, payloads, firstPayload);
   });
 }
 

@@ -141,7 +141,7 @@ async function run(argument: unknown): Promise<OpenLoopResult> {
     const clock = clocks[index % shape.entries];
     if (clock === undefined) throw new Error('no clock');
     const entry = entryName(index % shape.entries);
-    const writer = new RequestWriter(shape, target, entry, clock, payloads, index);
+    const writer = new RequestWriter(shape, target, [entry], clock, payloads, index);
     return new WriterConnection(target.port, entry, writer, loop);
   });
   return loop.run(connections);
