@@ -1,7 +1,9 @@
 # Millrace in a container, for linux/amd64 (the store's binary is prebuilt for it).
 #
 #   docker build -t millrace .
-#   docker run -p 8383:8383 -v millrace-data:/data -e RS_API_TOKEN=change-me millrace
+#   docker run -p 8383:8383 -v millrace-data:/data -v millrace-keys:/keys -e RS_API_TOKEN=change-me millrace
+#
+# /keys holds the key that tokens of replication targets are encrypted with in /data; back it up apart from /data.
 #
 # The container listens on all addresses, so it refuses to start without RS_API_TOKEN (or RS_DISABLE_AUTH=true, which
 # gives full access to everyone who reaches it). All variables: docs/configuration.md.
@@ -27,7 +29,8 @@ RUN npm prune --omit=dev --omit=optional --ignore-scripts \
 FROM node:24-trixie-slim
 ENV NODE_ENV=production \
   RS_HOST=0.0.0.0 \
-  RS_DATA_PATH=/data
+  RS_DATA_PATH=/data \
+  MILLRACE_SECRET_KEY_PATH=/keys/millrace.key
 WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
@@ -35,9 +38,9 @@ COPY --from=build /app/dist/src ./dist/src
 COPY --from=build /app/dist/workers ./dist/workers
 COPY docker/healthcheck.mjs ./docker/
 COPY LICENSE ./
-RUN mkdir /data && chown node:node /data
+RUN mkdir /data /keys && chown node:node /data /keys && chmod 700 /keys
 USER node
-VOLUME /data
+VOLUME /data /keys
 EXPOSE 8383
 HEALTHCHECK --interval=10s --timeout=3s --start-period=30s --retries=3 \
   CMD ["node", "/app/docker/healthcheck.mjs"]

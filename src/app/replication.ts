@@ -14,6 +14,8 @@ import { RocksTaskStore } from '../replication/rocks-task-store.ts';
 import type { ReplicationService, ReplicationSource } from '../replication/types.ts';
 import { newReplicationPool } from '../replication/worker-pool.ts';
 import type { RingWriter } from '../ring/writer.ts';
+import { SecretKeys } from '../secrets/secret-key.ts';
+import { TokenVault } from '../secrets/token-vault.ts';
 import type { RocksDatabase } from '../store/rocks.ts';
 import { REPLICATE_WORKER_URL } from './worker-urls.ts';
 
@@ -44,7 +46,7 @@ export async function startReplication(
   listeningPort: number,
 ): Promise<RunningReplication> {
   const { config, logger, db, catalog, commits, ring } = parts;
-  const store = new RocksTaskStore(db, commits, catalog);
+  const store = new RocksTaskStore(db, commits, catalog, openVault(config, logger));
   const pool = newReplicationPool({
     databaseHandle: db.handle,
     ring: ring.buffer,
@@ -103,6 +105,18 @@ function sourceOf(catalog: Catalog, commits: GroupCommit): ReplicationSource {
     highestEntryId: () => catalog.highestEntryId(),
     headSequence: () => commits.headSequence,
   };
+}
+
+/** A key that cannot be used stops tasks with tokens, and nothing else. */
+function openVault(config: Config, logger: Logger): TokenVault {
+  const { secretKey, oldSecretKey, secretKeyPath } = config;
+  const keys = new SecretKeys({
+    keyText: secretKey,
+    oldKeyText: oldSecretKey,
+    keyPath: secretKeyPath,
+  });
+  for (const warning of keys.warnings()) logger.warn(warning);
+  return new TokenVault(keys);
 }
 
 async function readCa(path: string | undefined): Promise<string | null> {

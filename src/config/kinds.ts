@@ -3,6 +3,7 @@
  * and answer `undefined` for text they do not accept; the caller names the variable.
  */
 import { isIP } from 'node:net';
+import { parseSecretKey } from '../secrets/secret-key.ts';
 
 /** In rising order of severity. */
 export const LOG_LEVELS = ['TRACE', 'DEBUG', 'INFO', 'WARN', 'ERROR'] as const;
@@ -25,6 +26,8 @@ export interface RateLimit {
 export interface KindValues {
   readonly text: string;
   readonly token: string;
+  /** 64 hex digits. */
+  readonly 'secret-key': string;
   readonly host: string;
   readonly 'base-path': string;
   readonly 'public-url': string;
@@ -234,6 +237,7 @@ const PARSERS: Parsers = {
   text: parseText,
   // What an Authorization header can carry: visible ASCII, because anything else reaches us changed or not at all.
   token: (text) => (/^[\u0021-\u007e]+$/.test(text) ? text : undefined),
+  'secret-key': (text) => parseSecretKey(text)?.toString('hex'),
   host: parseHost,
   'base-path': parseBasePath,
   'public-url': parsePublicUrl,
@@ -268,6 +272,8 @@ export function acceptedText(spec: OptionSpec): string {
       return 'text without control characters';
     case 'token':
       return 'visible ASCII characters without spaces';
+    case 'secret-key':
+      return '32 bytes in base64 or hex, as from openssl rand -base64 32';
     case 'host':
       return 'an IP address or a host name';
     case 'base-path':

@@ -64,7 +64,7 @@ function parseGiven(env: NodeJS.ProcessEnv): Given {
   const badNames = new Set<OptionName>();
   for (const [name, spec] of OPTION_ROWS) {
     const text = env[spec.env]?.trim();
-    const isSet = text !== undefined && (text !== '' || spec.kind === 'token');
+    const isSet = text !== undefined && (text !== '' || isSecretKind(spec));
     const value = isSet ? parseOption(spec, text) : defaultValue(spec);
     values[name] = value;
     if (isSet && value === undefined) {
@@ -74,6 +74,11 @@ function parseGiven(env: NodeJS.ProcessEnv): Given {
   }
   // The table types both sides: a value of row N was made by the parser of N's kind.
   return { values: values as GivenValues, problems, badNames };
+}
+
+/** Empty text is refused, because nobody means to do without the secret he sets. */
+function isSecretKind({ kind }: OptionSpec): boolean {
+  return kind === 'token' || kind === 'secret-key';
 }
 
 function defaultValue(spec: OptionSpec): OptionValue | undefined {
@@ -94,6 +99,7 @@ function withDerived(values: GivenValues, system: SystemFacts): Config {
     host: values.host ?? DERIVED_DEFAULTS.host(values, system),
     instanceName: values.instanceName ?? DERIVED_DEFAULTS.instanceName(values, system),
     metricsAuth: values.metricsAuth ?? DERIVED_DEFAULTS.metricsAuth(values, system),
+    secretKeyPath: values.secretKeyPath ?? DERIVED_DEFAULTS.secretKeyPath(values, system),
     replicationThreads:
       values.replicationThreads ?? DERIVED_DEFAULTS.replicationThreads(values, system),
     queryThreads: values.queryThreads ?? DERIVED_DEFAULTS.queryThreads(values, system),

@@ -115,6 +115,30 @@ export const OPTIONS = {
     description:
       'Whether GET /metrics needs a token with full access. true needs RS_API_TOKEN or RS_INIT_API_TOKEN.',
   },
+  secretKey: {
+    env: 'MILLRACE_SECRET_KEY',
+    kind: 'secret-key',
+    group: 'Access',
+    secret: true,
+    description:
+      'Key that tokens of replication targets are encrypted with in the store. Without it the key is in MILLRACE_SECRET_KEY_PATH.',
+  },
+  oldSecretKey: {
+    env: 'MILLRACE_SECRET_KEY_OLD',
+    kind: 'secret-key',
+    group: 'Access',
+    secret: true,
+    description:
+      'The key of before a change of keys: what it opens is encrypted again with the new one at the start.',
+  },
+  secretKeyPath: {
+    env: 'MILLRACE_SECRET_KEY_PATH',
+    kind: 'text',
+    group: 'Access',
+    derived: 'RS_DATA_PATH with .key behind it',
+    description:
+      'File with that key, made for its owner alone when the first token is stored. Not in the data folder, and not in its back-ups.',
+  },
   dataPath: {
     env: 'RS_DATA_PATH',
     kind: 'text',

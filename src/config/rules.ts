@@ -1,5 +1,6 @@
 /** Defaults that follow from other values, and rules between variables. All of it holds before anything is opened. */
 import { isIPv4 } from 'node:net';
+import { defaultKeyPath, isInside } from '../secrets/secret-key.ts';
 import type { Config, DerivedName, GivenValues, SystemFacts } from './config.ts';
 import { OPTIONS } from './options.ts';
 import type { OptionName } from './options.ts';
@@ -16,6 +17,7 @@ export const DERIVED_DEFAULTS: DerivedDefaults = {
   host: (values) => (needsTokens(values) ? '0.0.0.0' : '127.0.0.1'),
   instanceName: (_, { hostName }) => (hostName.trim() === '' ? 'unknown' : hostName.trim()),
   metricsAuth: (values) => needsTokens(values),
+  secretKeyPath: ({ dataPath }) => defaultKeyPath(dataPath ?? OPTIONS.dataPath.default),
   replicationThreads: (_, { cores }) => defaultThreads(cores),
   queryThreads: (_, { cores }) => defaultThreads(cores),
 };
@@ -76,6 +78,12 @@ const RULES: readonly Rule[] = [
     rows: ['metricsAuth', 'apiToken', 'initApiToken'],
     isBroken: (config) => config.metricsAuth && !needsTokens(config),
     text: () => `${OPTIONS.metricsAuth.env}=true needs ${TOKEN} or ${INIT_TOKEN}`,
+  },
+  {
+    rows: ['dataPath', 'secretKeyPath'],
+    isBroken: ({ dataPath, secretKeyPath }) => isInside(dataPath, secretKeyPath),
+    text: () =>
+      `${OPTIONS.secretKeyPath.env} lies in the data folder: a back-up would hold the key beside what it protects; put it elsewhere`,
   },
   {
     rows: ['certPath', 'certKeyPath'],

@@ -1,6 +1,7 @@
 /** Tasks, cursors and dead letters in the `meta` family, written through the commit path. */
 import type { Catalog } from '../catalog/catalog.ts';
 import type { RowCommitter } from '../catalog/ports.ts';
+import type { TokenVault } from '../secrets/token-vault.ts';
 import { COLUMN_META, META } from '../store/format.ts';
 import { metaIdRange, metaKey, metaKey64, metaRange } from '../store/keys.ts';
 import type { RangeOptions, RocksDatabase } from '../store/rocks.ts';
@@ -13,7 +14,7 @@ import {
   encodeDeadLetter,
   encodeTask,
 } from './task-codec.ts';
-import type { DeadLetter, StoredTask, TaskCursor, TaskStore } from './types.ts';
+import type { DeadLetter, LoadedTask, StoredTask, TaskCursor, TaskStore } from './types.ts';
 
 /** Dead letters kept per task; the oldest are given up beyond (policy `aged_out`, counted). */
 export const MAX_DEAD_LETTERS = 10_000;
@@ -31,6 +32,7 @@ export class RocksTaskStore implements TaskStore {
   readonly #commits: RowCommitter;
   readonly #catalog: Pick<Catalog, 'takeTaskId' | 'headerRow'>;
   readonly #letters = new Map<number, LetterRange>();
+  readonly #vault: TokenVault;
   /** Letters given up because a task had too many. */
   agedOutTotal = 0;
 
@@ -38,20 +40,22 @@ export class RocksTaskStore implements TaskStore {
     db: RocksDatabase,
     commits: RowCommitter,
     catalog: Pick<Catalog, 'takeTaskId' | 'headerRow'>,
+    vault: TokenVault,
   ) {
     this.#db = db;
     this.#commits = commits;
     this.#catalog = catalog;
+    this.#vault = vault;
   }
 
-  load(): readonly { readonly task: StoredTask; readonly cursor: TaskCursor }[] {
-    const loaded: { task: StoredTask; cursor: TaskCursor }[] = [];
+  load(): readonly LoadedTask[] {
+    const loaded: LoadedTask[] = [];
     this.#forEachRow(metaRange(META.task), (_key, value) => {
-      const task = decodeTask(value);
+      const { task, isStale } = decodeTask(value, this.#vault);
       const cursor = this.#db.get(COLUMN_META, metaKey(META.cursor, task.id));
       // Both rows are written by one commit; a task without cursor cannot come from this code.
       if (cursor === undefined) throw new BugError(`task ${task.id} '${task.name}' has no cursor`);
-      loaded.push({ task, cursor: decodeCursor(cursor) });
+      loaded.push({ task, cursor: decodeCursor(cursor), isStale });
     });
     this.#forEachRow({ ...metaRange(META.deadLetter), keysOnly: true }, (key) => {
       const taskId = key.readUInt32BE(1);
@@ -68,9 +72,13 @@ export class RocksTaskStore implements TaskStore {
   }
 
   /** The header goes along, because it remembers the ids that were used. */
-  save(task: StoredTask, cursor: TaskCursor): Promise<void> {
-    return this.#commits.commitRows([
-      { column: COLUMN_META, key: metaKey(META.task, task.id), value: encodeTask(task) },
+  async save(task: StoredTask, cursor: TaskCursor): Promise<void> {
+    await this.#commits.commitRows([
+      {
+        column: COLUMN_META,
+        key: metaKey(META.task, task.id),
+        value: encodeTask(task, this.#vault),
+      },
       cursorRow(task.id, cursor),
       this.#catalog.headerRow(),
     ]);

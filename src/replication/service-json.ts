@@ -42,7 +42,7 @@ function infoJson({ task, pending }: TaskView, extension: string): string {
 function extendedJson({ task, pending, lagMs }: TaskView): string {
   const { totals, diagnostics } = task;
   const extended = {
-    has_token: task.settings.dstToken !== null,
+    has_token: task.settings.dstToken !== null || task.settings.lockedToken !== null,
     pending_bytes: pending.bytes,
     pending_is_exact: pending.isExact,
     lag_seconds: lagMs / 1000,

@@ -1,25 +1,28 @@
 /** Management of replication tasks (replication §1.3–1.8). Main thread only. */
 import { ApiError } from '../errors/errors.ts';
 import type { Logger } from '../logging/logger.ts';
-import { compileCondition } from '../when/condition.ts';
 import { JsonSyntaxError, memberText, parseJson, stringifyJson } from '../wire/json.ts';
 import { closeGap, openGap } from './log-ranges.ts';
 import { type PendingCounter, type PendingFigures } from './pending.ts';
 import type { Scheduler } from './scheduler.ts';
 import { detailJson, listJson, type TaskView } from './service-json.ts';
 import {
+  checkCondition,
+  checkKeptToken,
   checkReplicationName,
   isSameBucket,
   parseDestinationUrl,
   SAME_BUCKET_TEXT,
   type ServerIdentity,
 } from './settings-checks.ts';
-import { parseModeBody, parseSettings, type ReplicationSettings } from './settings.ts';
+import { givesToken, parseModeBody, parseSettings, type ReplicationSettings } from './settings.ts';
+import { problemOf } from './settings-problems.ts';
 import { Task } from './task.ts';
 import type {
   LogGap,
   ReplicationService,
   ReplicationSource,
+  StoredTask,
   TaskCursor,
   TaskStore,
 } from './types.ts';
@@ -62,25 +65,37 @@ export class TaskService implements ReplicationService {
     this.#options = options;
   }
 
-  /** Starts all stored tasks. One whose condition does not compile is loaded paused, with its error shown. */
+  /** Starts all stored tasks. One whose settings cannot be used is loaded and stands still, with its error shown. */
   start(): void {
-    const { store, source, scheduler, logger } = this.#options;
-    for (const { task: stored, cursor } of store.load()) {
+    const { store, source, scheduler } = this.#options;
+    for (const { task: stored, cursor, isStale } of store.load()) {
       const task = new Task(stored, cursor, Date.now);
       const { sequence } = cursor.position;
       task.resendSequence = Math.min(source.headSequence(), sequence + RESEND_SEQUENCES);
-      try {
-        checkCondition(stored.settings.whenText);
-        parseDestinationUrl(stored.settings.dstHost);
-      } catch (err) {
-        task.settings = { ...stored.settings, mode: 'paused' };
-        task.isAvailable = false;
-        task.loadError = err instanceof Error ? err.message : String(err);
-        logger.error({ err, task: task.name }, 'a stored task cannot run');
-      }
+      this.#stopIfUnusable(task);
       this.#tasks.set(task.name, task);
       scheduler.add(task);
+      if (isStale) this.#saveAgain(stored, cursor);
     }
+  }
+
+  #stopIfUnusable(task: Task): void {
+    task.loadError = problemOf(task.settings);
+    if (task.loadError === null) return;
+    task.isAvailable = false;
+    this.#options.logger.error({ task: task.name, reason: task.loadError }, 'a task cannot run');
+  }
+
+  #saveAgain(stored: StoredTask, cursor: TaskCursor): void {
+    const { store, logger } = this.#options;
+    store.save(stored, cursor).then(
+      () =>
+        logger.info({ task: stored.name }, 'the token of a task is encrypted with the present key'),
+      (err: unknown) => {
+        const text = 'the token of a task could not be encrypted anew; the next start tries again';
+        logger.error({ err, task: stored.name }, text);
+      },
+    );
   }
 
   async list(isExtended: boolean): Promise<string> {
@@ -141,6 +156,7 @@ export class TaskService implements ReplicationService {
       }
       const settings = parseSettings(body, 'update', whenText, task.settings);
       this.#check(name, settings);
+      if (!givesToken(body)) checkKeptToken(task.settings, settings.dstHost);
       const isMoved = settings.srcBucket !== task.settings.srcBucket;
       const fresh = { ...task.cursor, filterState: null };
       const gaps = this.#gapsFor(task, settings.mode);
@@ -155,6 +171,7 @@ export class TaskService implements ReplicationService {
         throw error;
       }
       task.changeSettings(settings, Date.now);
+      this.#stopIfUnusable(task);
       // Unless it moves, the position is the task's own: a slice may have gone on meanwhile.
       if (isMoved) task.moveTo(cursor);
       else task.gaps = gaps;
@@ -277,10 +294,4 @@ function parseBody(text: string): ParsedBody {
     if (!(error instanceof JsonSyntaxError)) throw error;
     throw new ApiError(422, `Invalid JSON: ${error.message}`);
   }
-}
-
-/** @throws ApiError 422 with the texts of replication §1.4, rows 6 and 7. */
-function checkCondition(whenText: string | null): void {
-  if (whenText === null) return;
-  compileCondition(parseJson(whenText, { keepFloats: true }), 'Invalid replication condition: ');
 }

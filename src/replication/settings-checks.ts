@@ -1,6 +1,8 @@
 /** Checks on the values of replication settings, in the caller's hands because their order is contract (spec §1.4). */
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
 import { ApiError } from '../errors/errors.ts';
+import { compileCondition } from '../when/condition.ts';
+import { parseJson } from '../wire/json.ts';
 import type { ReplicationSettings } from './settings.ts';
 
 const NAME_PATTERN = /^[A-Za-z0-9_-]+$/;
@@ -53,7 +55,42 @@ export function isSameBucket(settings: ReplicationSettings, server: ServerIdenti
   return effectivePort(url) === server.port && isOwnHost(url.hostname, server);
 }
 
+/** @throws ApiError 422 with the texts of spec §1.4, rows 6 and 7. */
+export function checkCondition(whenText: string | null): void {
+  if (whenText === null) return;
+  compileCondition(parseJson(whenText, { keepFloats: true }), 'Invalid replication condition: ');
+}
+
 export const SAME_BUCKET_TEXT = 'Source and destination buckets must be different';
+
+/**
+ * A token is given for one place. Sending it to another one because a URL was changed would hand a secret to whoever
+ * answers there, so it has to be given again (deviates from spec §1.6 on purpose).
+ *
+ * @param stored the settings whose token would be kept.
+ * @throws ApiError 422 that says what to do.
+ */
+export function checkKeptToken(stored: ReplicationSettings, dstHost: string): void {
+  if (!wouldMoveToken(stored, dstHost)) return;
+  throw new ApiError(
+    422,
+    `The stored token was given for '${targetPlace(stored.dstHost)}' and is not sent to '${targetPlace(dstHost)}': ` +
+      'give dst_token again, or "" for none',
+  );
+}
+
+/** Whether there is a token, and `dstHost` is another origin or path than it was given for. */
+export function wouldMoveToken(stored: ReplicationSettings, dstHost: string): boolean {
+  if (stored.dstToken === null && stored.lockedToken === null) return false;
+  return targetPlace(stored.dstHost) !== targetPlace(dstHost);
+}
+
+/** What requests are sent to, without user and query; texts that are no URL are only equal to themselves. */
+function targetPlace(dstHost: string): string {
+  if (!URL.canParse(dstHost)) return dstHost;
+  const { origin, pathname } = new URL(dstHost);
+  return origin + pathname.replace(/\/+$/, '');
+}
 
 /** The URL parser drops a port that is the scheme's default. */
 function effectivePort(url: URL): number {

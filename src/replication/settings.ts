@@ -24,7 +24,10 @@ export type ReplicationMode = (typeof REPLICATION_MODES)[number];
 export const COMPRESSIONS = ['none', 'zstd', 'gzip'] as const;
 export type Compression = (typeof COMPRESSIONS)[number];
 
-/** Plain data: it survives `JSON.stringify` and structured cloning unchanged. Holds the token in clear text. */
+/**
+ * Plain data: it survives `JSON.stringify` and structured cloning unchanged. Holds the token in clear text, and so lives in
+ * memory only; rows of the store hold it sealed.
+ */
 export interface ReplicationSettings {
   readonly srcBucket: string;
   readonly dstBucket: string;
@@ -32,6 +35,8 @@ export interface ReplicationSettings {
   readonly dstHost: string;
   /** `null`: requests go out without `Authorization`. Never empty, never `***`. */
   readonly dstToken: string | null;
+  /** A stored token that no key of this process opens; else `null`. Kept until another one is given. */
+  readonly lockedToken: LockedToken | null;
   /** Patterns of `compileEntryPatterns`; empty selects every entry. */
   readonly entries: readonly string[];
   readonly dstPrefix: string;
@@ -47,6 +52,12 @@ export interface ReplicationSettings {
   readonly eachS: number | null;
   /** Answered in the form that SDKs up to 1.16 can read (spec §0.1). */
   readonly legacy: boolean;
+}
+
+export interface LockedToken {
+  readonly sealed: string;
+  /** Why it does not open. */
+  readonly problem: string;
 }
 
 /** What clients up to 1.16 read, and echo, in place of the token. */
@@ -97,7 +108,7 @@ export function parseSettings(
     srcBucket: readString(members, 'src_bucket'),
     dstBucket: readString(members, 'dst_bucket'),
     dstHost: readString(members, 'dst_host'),
-    dstToken: readToken(members, stored),
+    ...readToken(members, stored),
     entries: readStringList(members, 'entries'),
     dstPrefix: readOptionalString(members, 'dst_prefix') ?? '',
     whenText: pickWhenText(members, whenText),
@@ -145,10 +156,23 @@ export function toDetailJson(settings: ReplicationSettings): string {
   return `{${members.join(',')}}`;
 }
 
-function readToken(members: Members, stored: ReplicationSettings | null): string | null {
+type TokenSettings = Pick<ReplicationSettings, 'dstToken' | 'lockedToken'>;
+
+function readToken(members: Members, stored: ReplicationSettings | null): TokenSettings {
+  if (!givesToken(members)) {
+    return { dstToken: stored?.dstToken ?? null, lockedToken: stored?.lockedToken ?? null };
+  }
   const token = readOptionalString(members, 'dst_token');
-  if (token === null || token === MASKED_TOKEN) return stored?.dstToken ?? null;
-  return token === '' ? null : token;
+  return { dstToken: token === '' ? null : token, lockedToken: null };
+}
+
+/**
+ * Whether a body says what the token is to be, also that there is none (`""`). Otherwise a stored one is kept.
+ * @param body the parsed JSON.
+ */
+export function givesToken(body: unknown): boolean {
+  const token = readOptionalString(readObject(body, 'struct ReplicationSettings'), 'dst_token');
+  return token !== null && token !== MASKED_TOKEN;
 }
 
 type EraA = Pick<ReplicationSettings, 'include' | 'exclude' | 'eachN' | 'eachS'>;

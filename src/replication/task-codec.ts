@@ -3,25 +3,28 @@ import { deserialize, serialize } from 'node:v8';
 import { StoreFormatError } from '../errors/errors.ts';
 import type { Position } from '../catalog/positions.ts';
 import type { FilterState } from './filter-state.ts';
-import type { ReplicationSettings } from './settings.ts';
+import type { TokenVault } from '../secrets/token-vault.ts';
 import type { DeadLetter, LogGap, StoredTask, TaskCursor } from './types.ts';
 
-/** First byte of every row. */
+/** First byte of rows of cursors and dead letters. */
 const VERSION = 1;
+/** First byte of rows of tasks. Rows of version 1 hold the token in clear text. */
+const TASK_VERSION = 2;
 
 /**
  * Rows are the version byte and JSON. State of filters holds maps and 64-bit integers; it is Node's own serialisation,
  * which later versions of Node read, in base64.
  */
-function encode(value: unknown): Buffer {
+function encode(value: unknown, version = VERSION): Buffer {
   const text = JSON.stringify(value, (_, member: unknown) =>
     typeof member === 'bigint' ? member.toString() : member,
   );
-  return Buffer.concat([Buffer.from([VERSION]), Buffer.from(text)]);
+  return Buffer.concat([Buffer.from([version]), Buffer.from(text)]);
 }
 
-function decode(row: Buffer, what: string): unknown {
-  if (row[0] !== VERSION) throw new StoreFormatError(`A ${what} has the unknown version ${row[0]}`);
+function decode(row: Buffer, what: string, versions: readonly number[] = [VERSION]): unknown {
+  if (!versions.includes(row[0] ?? 0))
+    throw new StoreFormatError(`A ${what} has the unknown version ${row[0]}`);
   try {
     return JSON.parse(row.toString('utf8', 1));
   } catch (cause) {
@@ -29,19 +32,47 @@ function decode(row: Buffer, what: string): unknown {
   }
 }
 
-/** Holds the token in clear text, as does the wire. */
-export function encodeTask({ id, name, settings }: StoredTask): Buffer {
-  return encode({ id, name, settings });
+/** @throws UnavailableError when the token cannot be sealed. */
+export function encodeTask({ id, name, settings }: StoredTask, vault: TokenVault): Buffer {
+  const { dstToken, lockedToken, ...others } = settings;
+  const sealedToken =
+    dstToken === null ? (lockedToken?.sealed ?? null) : vault.seal(dstToken, { id, name });
+  return encode({ id, name, settings: others, sealedToken }, TASK_VERSION);
+}
+
+export interface DecodedTask {
+  readonly task: StoredTask;
+  /** The row holds the token in clear text, or under an older key: it has to be written again. */
+  readonly isStale: boolean;
+}
+
+interface TaskRow extends StoredTask {
+  readonly sealedToken?: string | null;
 }
 
 /** @throws StoreFormatError. */
-export function decodeTask(row: Buffer): StoredTask {
-  const { id, name, settings } = decode(row, 'task') as StoredTask;
+export function decodeTask(row: Buffer, vault: TokenVault): DecodedTask {
+  const { id, name, settings, sealedToken } = decode(row, 'task', [1, TASK_VERSION]) as TaskRow;
   // Rows are written by `encodeTask` only; members that later versions add get their defaults here.
-  return { id, name, settings: { ...DEFAULTS, ...settings } };
+  const known = { ...DEFAULTS, ...settings };
+  if (sealedToken === null || sealedToken === undefined) {
+    return { task: { id, name, settings: known }, isStale: row[0] !== TASK_VERSION };
+  }
+  const opened = vault.open(sealedToken, { id, name });
+  if (opened.kind === 'open') {
+    const settingsOpened = { ...known, dstToken: opened.token };
+    return { task: { id, name, settings: settingsOpened }, isStale: opened.isOld };
+  }
+  const lockedToken = { sealed: sealedToken, problem: opened.problem };
+  return { task: { id, name, settings: { ...known, lockedToken } }, isStale: false };
 }
 
-const DEFAULTS: Partial<ReplicationSettings> = { legacy: false, compression: 'none' };
+const DEFAULTS = {
+  legacy: false,
+  compression: 'none',
+  dstToken: null,
+  lockedToken: null,
+} as const;
 
 interface CursorRow {
   readonly position: Position;

@@ -112,7 +112,8 @@ export class Task {
   }
 
   get isActive(): boolean {
-    return this.mode !== 'disabled' && this.isAvailable && !this.isSourceMissing;
+    const canRun = this.loadError === null && !this.isSourceMissing;
+    return this.mode !== 'disabled' && this.isAvailable && canRun;
   }
 
   get spec(): TaskSpec {

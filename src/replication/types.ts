@@ -75,10 +75,17 @@ export interface DeadLetter {
   readonly refusedAtMs: number;
 }
 
+export interface LoadedTask {
+  readonly task: StoredTask;
+  readonly cursor: TaskCursor;
+  /** The token lies in the store in a form that has to go: save the task again. */
+  readonly isStale: boolean;
+}
+
 /** Where tasks are kept; every write is part of a commit group. Encode rows with `task-codec.ts`. */
 export interface TaskStore {
   /** All tasks with their cursors; called once, at the start. */
-  load(): readonly { readonly task: StoredTask; readonly cursor: TaskCursor }[];
+  load(): readonly LoadedTask[];
   /** A task id that was never used; durable at the latest with the `save` that uses it. */
   allocateId(): number;
   /** Settings and cursor in one atomic write; resolves when it is durable. */

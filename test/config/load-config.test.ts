@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Config } from '../../src/config/config.ts';
 import { loadConfig, redactConfig } from '../../src/config/load-config.ts';
@@ -44,6 +45,9 @@ describe('defaults', () => {
       initApiToken: undefined,
       authDisabled: false,
       metricsAuth: false,
+      secretKey: undefined,
+      oldSecretKey: undefined,
+      secretKeyPath: resolve('data.key'),
       dataPath: './data',
       durability: 'fsync',
       defaultQuotaType: 'NONE',
@@ -191,6 +195,28 @@ function problemsOrNone(env: NodeJS.ProcessEnv): string[] {
     return problems(env);
   }
 }
+
+describe('the key of stored tokens', () => {
+  test('is beside the data folder, or where it is said, but not in the folder', () => {
+    expect(config({ RS_DATA_PATH: '/srv/x/' }).secretKeyPath).toBe('/srv/x.key');
+    const elsewhere = { RS_DATA_PATH: '/srv/x', MILLRACE_SECRET_KEY_PATH: '/keys/x' };
+    expect(config(elsewhere).secretKeyPath).toBe('/keys/x');
+    const inside = { RS_DATA_PATH: '/srv/x', MILLRACE_SECRET_KEY_PATH: '/srv/x/sub/key' };
+    expect(problems(inside)).toStrictEqual([
+      'MILLRACE_SECRET_KEY_PATH lies in the data folder: a back-up would hold the key beside what it protects; put it elsewhere',
+    ]);
+  });
+
+  test('is never shown, neither in the log nor in a refusal', () => {
+    const key = 'ab'.repeat(32);
+    const { MILLRACE_SECRET_KEY: shown } = redactConfig(config({ MILLRACE_SECRET_KEY: key }));
+    expect(shown).toBe('***');
+    expect(problems({ MILLRACE_SECRET_KEY: 'too-short' })).toStrictEqual([
+      'MILLRACE_SECRET_KEY is ***; accepted: 32 bytes in base64 or hex, as from openssl rand -base64 32',
+    ]);
+    expect(problems({ MILLRACE_SECRET_KEY: '' })[0]).toContain('MILLRACE_SECRET_KEY is empty');
+  });
+});
 
 describe('refusals', () => {
   test('all problems are named at once, with value and what is accepted', () => {

@@ -16,24 +16,33 @@ import type {
   TaskStore,
 } from '../../src/replication/types.ts';
 import type { WorkerRuntime } from '../../src/replication/worker-runtime.ts';
+import { SecretKeys } from '../../src/secrets/secret-key.ts';
+import { TokenVault } from '../../src/secrets/token-vault.ts';
 import { LogFixture, type FixtureOptions, type FixtureRecord } from './log-fixture.ts';
 import { newRuntime } from './slice-driver.ts';
+
+/** A vault with this key in hex, and no file. */
+export function newVault(keyText: string, oldKeyText?: string): TokenVault {
+  return new TokenVault(new SecretKeys({ keyText, oldKeyText, keyPath: '/dev/null/none' }));
+}
 
 /** Rows as they would lie in the store, so that a restart sees what was encoded. */
 export class MemoryTaskStore implements TaskStore {
   readonly tasks: Map<number, Buffer> = new Map();
   readonly cursors: Map<number, Buffer> = new Map();
   readonly letters: DeadLetter[] = [];
+  /** Replace it to start with other keys. */
+  vault: TokenVault = newVault('11'.repeat(32));
   /** While set, writes reject. */
   failure: Error | null = null;
   #nextId = 1;
 
   load() {
     return [...this.tasks.values()].map((row) => {
-      const task = decodeTask(row);
+      const { task, isStale } = decodeTask(row, this.vault);
       const cursor = this.cursors.get(task.id);
       if (cursor === undefined) throw new Error('task without cursor');
-      return { task, cursor: decodeCursor(cursor) };
+      return { task, cursor: decodeCursor(cursor), isStale };
     });
   }
 
@@ -43,7 +52,7 @@ export class MemoryTaskStore implements TaskStore {
 
   async save(task: StoredTask, cursor: TaskCursor): Promise<void> {
     if (this.failure !== null) throw this.failure;
-    this.tasks.set(task.id, encodeTask(task));
+    this.tasks.set(task.id, encodeTask(task, this.vault));
     this.cursors.set(task.id, encodeCursor(cursor));
   }
 

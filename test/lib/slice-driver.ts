@@ -25,6 +25,7 @@ export function settingsFor(
     dstBucket: 'dst',
     dstHost: url,
     dstToken: null,
+    lockedToken: null,
     entries: [],
     dstPrefix: '',
     whenText: null,

@@ -9,5 +9,7 @@ export async function withTempDir<T>(use: (path: string) => Promise<T>): Promise
     return await use(path);
   } finally {
     await rm(path, { recursive: true, force: true });
+    // The key of tokens, when the folder was that of a store.
+    await rm(`${path}.key`, { force: true });
   }
 }

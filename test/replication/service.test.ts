@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { EngineFixture } from '../lib/engine-fixture.ts';
+import { EngineFixture, newVault } from '../lib/engine-fixture.ts';
 
 const URL_TEXT = 'http://127.0.0.1:1/';
 
@@ -173,7 +173,92 @@ describe('updating a task', () => {
   });
 });
 
-test('a stored task whose condition cannot be compiled is loaded paused and says why', async () => {
+describe('the token of a task', () => {
+  const OTHER = 'http://127.0.0.1:2/';
+
+  test.each([
+    ['another port', OTHER],
+    ['another host', 'http://localhost:1/'],
+    ['another scheme', 'https://127.0.0.1:1/'],
+    ['another path', 'http://127.0.0.1:1/base'],
+  ])('is not sent to %s without being given again', async (_what, dstHost) => {
+    await fixture.service.create('t', body({ dst_token: 'secret' }));
+    for (const kept of [{}, { dst_token: null }, { dst_token: '***' }]) {
+      const text = body({ dst_host: dstHost, ...kept });
+      const [status, message] = await refusal(fixture.service.update('t', text));
+      expect(status).toBe(422);
+      expect(message).toBe(
+        `The stored token was given for 'http://127.0.0.1:1' and is not sent to '${dstHost.replace(/\/$/, '')}': ` +
+          'give dst_token again, or "" for none',
+      );
+    }
+    expect(fixture.store.load()[0]?.task.settings.dstHost).toBe(URL_TEXT);
+    await fixture.service.update('t', body({ dst_host: dstHost, dst_token: 'other' }));
+    expect(fixture.store.load()[0]?.task.settings).toMatchObject({ dstHost, dstToken: 'other' });
+    await fixture.service.update('t', body({ dst_host: URL_TEXT, dst_token: '' }));
+    expect(fixture.store.load()[0]?.task.settings.dstToken).toBeNull();
+  });
+
+  test('may stay when the URL is written in another way', async () => {
+    await fixture.service.create('t', body({ dst_token: 'secret' }));
+    await fixture.service.update('t', body({ dst_host: 'HTTP://user@127.0.0.1:1?x' }));
+    expect(fixture.store.load()[0]?.task.settings.dstToken).toBe('secret');
+  });
+
+  test('that is not there does not hinder a change of the URL', async () => {
+    await fixture.service.create('t', body());
+    await fixture.service.update('t', body({ dst_host: OTHER }));
+    expect(fixture.store.load()[0]?.task.settings.dstHost).toBe(OTHER);
+  });
+
+  test('without its key stops the task, visibly, until it is given again', async () => {
+    await fixture.service.create('t', body({ dst_token: 'secret' }));
+    fixture.store.vault = newVault('22'.repeat(32));
+    await fixture.restart();
+    const detail = await fixture.detail('t', true);
+    expect(detail.info).toMatchObject({ mode: 'enabled', is_active: false });
+    expect(detail.extended).toMatchObject({
+      has_token: true,
+      last_error: {
+        code: 422,
+        message: expect.stringMatching(/cannot be decrypted: .*give dst_token again/),
+      },
+    });
+    // Neither a mode nor settings without the token take it away, or start the task.
+    await fixture.service.setMode('t', '{"mode":"disabled"}');
+    await fixture.service.setMode('t', '{"mode":"enabled"}');
+    await fixture.service.update('t', body());
+    expect((await fixture.detail('t')).info.is_active).toBe(false);
+    const moved = refusal(fixture.service.update('t', body({ dst_host: OTHER })));
+    expect((await moved)[0]).toBe(422);
+    await fixture.service.update('t', body({ dst_token: 'again' }));
+    expect((await fixture.detail('t', true)).info.is_active).toBe(true);
+    expect(fixture.store.load()[0]?.task.settings.dstToken).toBe('again');
+  });
+
+  test('is back when its key is back', async () => {
+    await fixture.service.create('t', body({ dst_token: 'secret' }));
+    const { vault } = fixture.store;
+    fixture.store.vault = newVault('22'.repeat(32));
+    await fixture.restart();
+    await fixture.service.setMode('t', '{"mode":"paused"}');
+    fixture.store.vault = vault;
+    await fixture.restart();
+    expect(fixture.store.load()[0]?.task.settings.dstToken).toBe('secret');
+    expect((await fixture.detail('t', true)).extended.last_error).toBeNull();
+  });
+
+  test('is encrypted anew at the start after a change of keys', async () => {
+    await fixture.service.create('t', body({ dst_token: 'secret' }));
+    fixture.store.vault = newVault('22'.repeat(32), '11'.repeat(32));
+    await fixture.restart();
+    fixture.store.vault = newVault('22'.repeat(32));
+    const [loaded] = fixture.store.load();
+    expect(loaded?.task.settings.dstToken).toBe('secret');
+  });
+});
+
+test('a stored task whose condition cannot be compiled stands still and says why', async () => {
   await fixture.service.create('t', body());
   const [stored] = fixture.store.load();
   if (stored === undefined) throw new Error('nothing stored');
@@ -181,6 +266,6 @@ test('a stored task whose condition cannot be compiled is loaded paused and says
   await fixture.store.save({ ...stored.task, settings }, stored.cursor);
   await fixture.restart();
   const detail = await fixture.detail('t', true);
-  expect(detail.info).toMatchObject({ mode: 'paused', is_active: false });
+  expect(detail.info).toMatchObject({ mode: 'enabled', is_active: false });
   expect(detail.extended.last_error.message).toContain("Operator '$gone' not supported");
 });

@@ -23,6 +23,7 @@ describe('creating', () => {
       dstBucket: 'b',
       dstHost: 'http://localhost:9000',
       dstToken: null,
+      lockedToken: null,
       entries: [],
       dstPrefix: '',
       whenText: null,
