@@ -9,11 +9,18 @@ import { request } from 'undici';
 const MAIN = fileURLToPath(new URL('../../dist/src/main.js', import.meta.url));
 const READY_TIMEOUT_MS = 20_000;
 
+/** Runs the build, in the form of `ServerOptions.command`. */
+export function serverCommand(): [string, ...string[]] {
+  return [process.execPath, MAIN];
+}
+
 export interface ServerOptions {
   readonly dataPath: string;
   readonly port: number;
   readonly token?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** What to run instead of the build: another server that is set by `RS_*` variables. */
+  readonly command?: readonly [string, ...string[]];
 }
 
 /** A port nobody listens on at this moment. */
@@ -51,8 +58,9 @@ export class ServerProcess {
 
   /** Starts without waiting for readiness. */
   spawn(): void {
-    const { dataPath, port, token, env } = this.#options;
-    const child = spawn(process.execPath, [MAIN], {
+    const { dataPath, port, token, env, command } = this.#options;
+    const [program, ...args] = command ?? serverCommand();
+    const child = spawn(program, args, {
       env: {
         PATH: process.env['PATH'] ?? '',
         RS_HOST: '127.0.0.1',
