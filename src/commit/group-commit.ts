@@ -7,6 +7,7 @@
  * after it leaves a record whose writer was not told, which a repeated write meets as 409.
  */
 import type { Entry } from '../catalog/model.ts';
+import { crashPoint } from '../crash/crash-points.ts';
 import { BugError, UnavailableError } from '../errors/errors.ts';
 import type { MillraceError } from '../errors/errors.ts';
 import { CHUNK_BYTES } from '../store/format.ts';
@@ -213,7 +214,9 @@ export class GroupCommit implements Ingest {
     const { buckets, nextSequence, acknowledge } = outcome;
     this.#nextSequence = nextSequence;
     if (buckets.size > 0) this.#tellListeners(buckets);
+    crashPoint('commit-published');
     acknowledge();
+    crashPoint('commit-acknowledged');
   }
 
   #tellListeners(buckets: ReadonlySet<number>): void {
@@ -233,6 +236,7 @@ export class GroupCommit implements Ingest {
     const { db, sync, publisher } = this.#options;
     const flushed = flushMutations(mutations, db, this.#batch, sync, this.#nextSequence);
     if (flushed === undefined) return;
+    crashPoint('change-written');
     const { updateBlocks, changedSequences, changedEntries } = flushed.outcome;
     for (const entry of changedEntries) this.#records.forget(entry);
     for (const sequence of changedSequences) publisher.invalidate(sequence);

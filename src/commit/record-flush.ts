@@ -1,6 +1,7 @@
 /** The part of a flush that writes new records and catalogue rows: plan, one write, make visible, acknowledge. */
 import type { Entry } from '../catalog/model.ts';
 import { encodeExtent, encodeStats } from '../catalog/rows.ts';
+import { crashPoint } from '../crash/crash-points.ts';
 import { ApiError, MillraceError, UnavailableError } from '../errors/errors.ts';
 import {
   BLOCK_KEY_BYTES,
@@ -85,7 +86,9 @@ export class RecordFlush {
       this.#checkSpace(group);
       planned = this.#plan(group);
       this.#fill(group, planned);
+      crashPoint('commit-planned');
       this.#batch.commit(this.#options.sync);
+      crashPoint('commit-written');
     } catch (error) {
       this.#batch.clear();
       this.#fail(group, error);

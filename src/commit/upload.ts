@@ -2,6 +2,7 @@
  * A record that arrives in chunks. A marker row exists from the first chunk until the record (or the removal of the
  * chunks) is committed, so that chunks of an upload that a crash interrupted are found and removed at the next start.
  */
+import { crashPoint } from '../crash/crash-points.ts';
 import { BugError } from '../errors/errors.ts';
 import type { MillraceError } from '../errors/errors.ts';
 import { CHUNK_BYTES, COLUMN_BLOCKS, COLUMN_META } from '../store/format.ts';
@@ -43,7 +44,10 @@ export class ChunkedUpload implements Upload {
     }
     this.#chunks++;
     this.#lengthBytes += chunk.length;
-    this.#stageRows(rows, done);
+    this.#stageRows(rows, (error) => {
+      crashPoint('upload-chunk-written');
+      done(error);
+    });
   }
 
   abort(): void {

@@ -1,4 +1,5 @@
 /** Hands cursors and dead letters to the store; what could not be written goes with a later cursor. */
+import { crashPoint } from '../crash/crash-points.ts';
 import type { Logger } from '../logging/logger.ts';
 import { rateLimited } from '../logging/rate-limit.ts';
 import type { Task } from './task.ts';
@@ -22,11 +23,14 @@ export class ProgressSaver {
     if (letters.length === 0 && sequence === task.savedSequence) return;
     task.unsavedLetters = [];
     task.savedSequence = sequence;
-    this.#store.saveProgress(task.id, task.cursor, letters).catch((err: unknown) => {
-      task.unsavedLetters = [...letters, ...task.unsavedLetters];
-      task.savedSequence = -1;
-      const limited = rateLimited(this.#logger, `save ${task.id}`, LOG_INTERVAL_MS);
-      limited.error({ err, task: task.name }, 'the progress of a task could not be stored');
-    });
+    this.#store.saveProgress(task.id, task.cursor, letters).then(
+      () => crashPoint('progress-stored'),
+      (err: unknown) => {
+        task.unsavedLetters = [...letters, ...task.unsavedLetters];
+        task.savedSequence = -1;
+        const limited = rateLimited(this.#logger, `save ${task.id}`, LOG_INTERVAL_MS);
+        limited.error({ err, task: task.name }, 'the progress of a task could not be stored');
+      },
+    );
   }
 }

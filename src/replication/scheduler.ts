@@ -2,6 +2,7 @@
  * Decides when which task sends. Woken by events: a commit, the end of a slice, a timer, a change of settings. Per task
  * there is at most one slice at a time. Main thread only; nothing here takes time in the number of records.
  */
+import { crashPoint } from '../crash/crash-points.ts';
 import { BugError } from '../errors/errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { rateLimited } from '../logging/rate-limit.ts';
@@ -259,6 +260,7 @@ export class Scheduler {
     }
     task.running = null;
     takeResult(task, job, result, origin, Date.now());
+    crashPoint('result-taken');
     task.line.clearFigures();
     if (task.isRemoved) return;
     // Before the cursor is stored: the bucket may be another one by now.

@@ -3,6 +3,7 @@
  * main thread stops it. Runs in workers; any number of slices of different tasks share a thread.
  */
 import { setImmediate as yieldToLoop } from 'node:timers/promises';
+import { crashPoint } from '../crash/crash-points.ts';
 import type { SendJob, SendResult, SliceFailure, WorkerOptions } from './messages.ts';
 import { OpenWindows, type OpenWindow } from './open-windows.ts';
 import type { RingWatcher } from './ring-watcher.ts';
@@ -125,6 +126,7 @@ export class Slice {
       watcher.remove(raise);
       this.#line.release();
     }
+    crashPoint('slice-ended');
     return this.#result();
   }
 
@@ -253,7 +255,9 @@ export class Slice {
   async #send({ batch, open }: PendingBatch): Promise<void> {
     let outcome: BatchOutcome;
     try {
+      crashPoint('batch-ready');
       outcome = await this.#sender.send(batch);
+      crashPoint('batch-answered');
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);
       outcome = { kind: 'kept', failure: { kind: 'bug', key: -1, message, retryAfterMs: null } };

@@ -56,6 +56,11 @@ export class ServerProcess {
     return pid;
   }
 
+  /** Whether it is not running, by a signal or by itself. */
+  get hasEnded(): boolean {
+    return this.#child?.exitCode !== null || this.#child.signalCode !== null;
+  }
+
   /** Starts without waiting for readiness. */
   spawn(): void {
     const { dataPath, port, token, env, command } = this.#options;
@@ -84,10 +89,9 @@ export class ServerProcess {
   /** Starts and waits until `/ready` answers 200. @throws Error with the output when it ends before. */
   async start(): Promise<void> {
     this.spawn();
-    const child = this.#child;
     const deadline = Date.now() + READY_TIMEOUT_MS;
     while (Date.now() < deadline) {
-      if (child?.exitCode !== null) throw new Error(`the server ended:\n${this.#output}`);
+      if (this.hasEnded) throw new Error(`the server ended:\n${this.#output}`);
       if (await this.isReady()) return;
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
