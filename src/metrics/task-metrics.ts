@@ -70,6 +70,18 @@ const TASK_METRICS: readonly TaskMetric[] = [
     read: ({ task }) => task.totals.duplicates,
   },
   {
+    name: 'millrace_task_compression_in_bytes_total',
+    help: 'Content bytes of requests that went out compressed.',
+    kind: 'counter',
+    read: ({ task }) => task.totals.plainBytes,
+  },
+  {
+    name: 'millrace_task_compression_out_bytes_total',
+    help: 'Bytes of the same requests after compression.',
+    kind: 'counter',
+    read: ({ task }) => task.totals.compressedBytes,
+  },
+  {
     name: 'millrace_task_retries_total',
     help: 'Attempts after a failure.',
     kind: 'counter',

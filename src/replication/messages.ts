@@ -6,6 +6,7 @@ import type { Position } from '../catalog/positions.ts';
 import type { FailureKind } from './backoff.ts';
 import type { FilterState } from './filter-state.ts';
 import type { ReplicationSettings } from './settings.ts';
+import type { TargetInfo } from './transfer/target-info.ts';
 import type { DeadLetter } from './types.ts';
 
 /** Given to every worker when it starts (`workerData`). */
@@ -83,6 +84,8 @@ export interface SendJob extends ScanJob {
   readonly line: SharedArrayBuffer;
   /** False: ask for the bucket first, and create it if it is missing (replication §5.3). */
   readonly isTargetAvailable: boolean;
+  /** What the target told when it was asked last; `null`: it was not, or the thread of that time is gone. */
+  readonly target: TargetInfo | null;
   /** Try a mere connect first: the target was unreachable. */
   readonly probeFirst: boolean;
   /** Records below this sequence may have been sent before: a 409 for them is the answer to a resend. */
@@ -129,6 +132,9 @@ export interface SliceCounts {
   /** Requests that were answered with success. */
   readonly batches: number;
   readonly duplicates: number;
+  /** Content bytes of requests that went out compressed, before and after. */
+  readonly plainBytes: number;
+  readonly compressedBytes: number;
   /** Records of the bucket that were gone from the log. */
   readonly removedAtSource: number;
   readonly errors: readonly ErrorCount[];
@@ -147,6 +153,8 @@ export interface SendResult {
   /** Nothing at or above this sequence has ever been sent by this slice. */
   readonly attemptedSequence: number;
   readonly isTargetAvailable: boolean;
+  /** What the target told when it was asked last; `null`: it never answered. */
+  readonly target: TargetInfo | null;
   readonly counts: SliceCounts;
   readonly deadLetters: readonly DeadLetter[];
   readonly failure: SliceFailure | null;

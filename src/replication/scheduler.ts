@@ -7,6 +7,7 @@ import { BugError } from '../errors/errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { rateLimited } from '../logging/rate-limit.ts';
 import type { Position } from '../catalog/positions.ts';
+import { noteCompression } from './compression-note.ts';
 import { LogHeads } from './log-heads.ts';
 import { openGap, skipGaps, stopOf } from './log-ranges.ts';
 import type { ReplicationPool, SendJob, SendResult, SliceFailure } from './messages.ts';
@@ -283,6 +284,7 @@ export class Scheduler {
       namesEpoch: this.#namesEpoch,
       line: task.line.buffer,
       isTargetAvailable: task.isTargetAvailable,
+      target: task.target,
       probeFirst: beginsWithProbe(task),
       resendSequence: task.resendSequence,
     };
@@ -299,6 +301,7 @@ export class Scheduler {
     const wasReached = counts.batches > 0 || (isTargetAvailable && !job.isTargetAvailable);
     if (wasReached || isAnswer(failure)) this.#waits.openGate(task);
     if (counts.batches > 0) task.resetBackoff();
+    noteCompression(task, this.#options.logger);
     if (failure === null) {
       this.#showAvailable(task);
       return;

@@ -2,6 +2,7 @@
 import type { PendingFigures } from './pending.ts';
 import { toDetailJson } from './settings.ts';
 import type { Task } from './task.ts';
+import { chooseCoding } from './transfer/compression.ts';
 
 /** What the answers need besides the task itself. */
 export interface TaskView {
@@ -56,10 +57,28 @@ function extendedJson({ task, pending, lagMs }: TaskView): string {
     batches: totals.batches,
     duplicates: totals.duplicates,
     retries: totals.retries,
+    target_api: apiText(task),
+    compression: compressionJson(task),
     total: diagnostics.total(),
     per_minute: diagnostics.perMinute(),
   };
   return `"extended":${JSON.stringify(extended)}`;
+}
+
+function apiText({ target }: Task): string | null {
+  const version = target?.apiVersion ?? null;
+  return version && `${version.major}.${version.minor}`;
+}
+
+function compressionJson({ settings, target, compressionNote, totals }: Task): object {
+  const { plainBytes, compressedBytes } = totals;
+  return {
+    coding: chooseCoding(settings.compression, target).coding,
+    note: compressionNote,
+    plain_bytes: plainBytes,
+    compressed_bytes: compressedBytes,
+    ratio: compressedBytes === 0 ? null : plainBytes / compressedBytes,
+  };
 }
 
 function lastError(task: Task): object | null {

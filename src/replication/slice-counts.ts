@@ -12,6 +12,8 @@ export class SliceCounter implements SendCounter {
   batches = 0;
   duplicates = 0;
   removedAtSource = 0;
+  plainBytes = 0;
+  compressedBytes = 0;
   passedRecords = 0;
   passedBytes = 0;
   readonly #errors: Map<number, { count: number; message: string }> = new Map();
@@ -30,6 +32,11 @@ export class SliceCounter implements SendCounter {
     this.#errors.set(usedKey, { count: (known?.count ?? 0) + records, message });
   }
 
+  countCompressed(plainBytes: number, wireBytes: number): void {
+    this.plainBytes += plainBytes;
+    this.compressedBytes += wireBytes;
+  }
+
   toCounts(): SliceCounts {
     const { records, bytes, batches, duplicates, removedAtSource } = this;
     const errors: ErrorCount[] = [...this.#errors].map(([key, error]) => ({ key, ...error }));
@@ -38,6 +45,8 @@ export class SliceCounter implements SendCounter {
       bytes,
       batches,
       duplicates,
+      plainBytes: this.plainBytes,
+      compressedBytes: this.compressedBytes,
       removedAtSource,
       errors,
       passedRecords: this.passedRecords,

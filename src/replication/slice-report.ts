@@ -54,7 +54,10 @@ function takeCounts(task: Task, result: SendResult, nowMs: number): void {
   if (isAnswered(counts, failure)) task.lastContactMs = nowMs;
   if (counts.batches > 0) task.lastSuccessMs = nowMs;
   if (counts.records > 0) task.rechecks = 0;
+  totals.plainBytes += counts.plainBytes;
+  totals.compressedBytes += counts.compressedBytes;
   task.isTargetAvailable = result.isTargetAvailable;
+  task.target = result.target;
 }
 
 function isAnswered({ batches }: SliceCounts, failure: SendResult['failure']): boolean {
@@ -71,11 +74,14 @@ export function failedResult(job: SendJob, error: unknown, head: number): SendRe
     isCaughtUp: false,
     attemptedSequence: head,
     isTargetAvailable: false,
+    target: job.target,
     counts: {
       records: 0,
       bytes: 0,
       batches: 0,
       duplicates: 0,
+      plainBytes: 0,
+      compressedBytes: 0,
       removedAtSource: 0,
       errors: [],
       passedRecords: 0,

@@ -14,11 +14,13 @@ import { SliceCounter } from './slice-counts.ts';
 import { TaskLine } from './task-line.ts';
 import { sharedName, type TaskSession } from './task-sessions.ts';
 import { Lanes } from './transfer/lanes.ts';
+import { type BodyCompressor, chooseCoding, type Coding } from './transfer/compression.ts';
 import type { BatchOutcome } from './transfer/send-result.ts';
 import { Sender } from './transfer/sender.ts';
 import { StoreSource } from './transfer/store-source.ts';
 import { checkTarget, probeConnect } from './transfer/target-check.ts';
 import { RequestGroup, type TargetClient } from './transfer/target-client.ts';
+import type { TargetInfo } from './transfer/target-info.ts';
 import type { DeadLetter } from './types.ts';
 import { Wakeup } from './wakeup.ts';
 
@@ -39,6 +41,7 @@ export interface SliceContext {
   readonly scan: ScanContext;
   readonly watcher: RingWatcher;
   readonly options: WorkerOptions;
+  readonly compressor: BodyCompressor;
   readonly nowMs: () => number;
 }
 
@@ -72,6 +75,9 @@ export class Slice {
   #inFlight = 0;
   #isCaughtUp = false;
   #isTargetAvailable: boolean;
+  #target: TargetInfo | null;
+  /** How bodies go out to it. */
+  #coding: Coding | null;
   #failure: SliceFailure | null = null;
   #needsEntriesAfter: number | null = null;
   #nextScanMs = 0;
@@ -92,6 +98,8 @@ export class Slice {
     this.#line = new TaskLine(job.line);
     this.#windows = new OpenWindows(position, filterState);
     this.#isTargetAvailable = job.isTargetAvailable;
+    this.#target = job.target;
+    this.#coding = chooseCoding(task.settings.compression, job.target).coding;
     this.#lastWorkMs = nowMs();
     this.#endMs = this.#lastWorkMs + options.sliceMs;
     const settings = { bucketId, filter, dstPrefix, limits, signature, stopSequence };
@@ -103,6 +111,8 @@ export class Slice {
       isUpdateOnly: filter.isSampling,
       group: this.#group,
       memory: session.memory,
+      compressor: context.compressor,
+      coding: () => this.#coding,
       counter: this.#counter,
       resendSequence: job.resendSequence,
       nowMs: () => Date.now(),
@@ -142,10 +152,18 @@ export class Slice {
     if (isTargetAvailable) return null;
     const failure =
       (probeFirst ? await probeConnect(task.settings.dstHost) : null) ??
-      (await checkTarget(this.#client, task.settings.dstBucket, true, this.#group));
+      (await this.#askForBucket(task.settings.dstBucket));
     if (failure === null || this.#line.isStopped()) return failure === null ? null : STOPPED;
     this.#counter.countError(failure.key, failure.message, 1);
     return failure;
+  }
+
+  async #askForBucket(bucketName: string): Promise<SliceFailure | null> {
+    const contact = await checkTarget(this.#client, bucketName, true, this.#group);
+    if (contact.kind === 'failed') return contact.failure;
+    this.#target = contact.target;
+    this.#coding = chooseCoding(this.#job.task.settings.compression, contact.target).coding;
+    return null;
   }
 
   async #loop(): Promise<void> {
@@ -298,6 +316,7 @@ export class Slice {
       isCaughtUp: this.#isCaughtUp && this.#windows.isEmpty,
       attemptedSequence,
       isTargetAvailable: this.#isTargetAvailable && this.#failure === null,
+      target: this.#target,
       counts: this.#counter.toCounts(),
       deadLetters: this.#deadLetters,
       failure: this.#failure,

@@ -6,6 +6,7 @@ import type { FilterState } from './filter-state.ts';
 import type { EntryNames, TaskSpec } from './messages.ts';
 import type { ReplicationSettings } from './settings.ts';
 import { TaskLine } from './task-line.ts';
+import type { TargetInfo } from './transfer/target-info.ts';
 import type { DeadLetter, LogGap, StoredTask, TaskCursor } from './types.ts';
 
 /** Counted since the start of the process or the last change of settings. */
@@ -16,6 +17,9 @@ export interface TaskTotals {
   busyMs: number;
   batches: number;
   duplicates: number;
+  /** Content bytes of requests that went out compressed, before and after. */
+  plainBytes: number;
+  compressedBytes: number;
   deadLetters: number;
   /** Attempts after a failure. */
   retries: number;
@@ -79,6 +83,10 @@ export class Task {
   /** The flag behind `is_active` (replication §1.3). */
   isAvailable: boolean;
   isTargetAvailable = false;
+  /** What the target told when it was asked last; `null`: it never answered. */
+  target: TargetInfo | null = null;
+  /** Why bodies do not go out compressed as the settings ask; `null`: they do. */
+  compressionNote: string | null = null;
   isSourceMissing = false;
   backoff: BackoffState = NO_BACKOFF;
   /** Times in a row that the target sent the task back to asking for the bucket. */
@@ -135,6 +143,7 @@ export class Task {
     this.diagnostics = new HourlyDiagnostics(nowMs);
     this.totals = newTotals();
     this.lastError = null;
+    this.compressionNote = null;
     this.resetContact();
   }
 
@@ -154,6 +163,7 @@ export class Task {
 
   resetContact(): void {
     this.isTargetAvailable = false;
+    this.target = null;
     this.rechecks = 0;
     this.resetBackoff();
   }
@@ -175,6 +185,8 @@ function newTotals(): TaskTotals {
     busyMs: 0,
     batches: 0,
     duplicates: 0,
+    plainBytes: 0,
+    compressedBytes: 0,
     deadLetters: 0,
     retries: 0,
     failuresByKey: new Map(),

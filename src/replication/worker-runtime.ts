@@ -8,7 +8,6 @@ import type {
   ReplicationJob,
   ReplicationResult,
   SendJob,
-  SliceFailure,
   WorkerOptions,
   WorkerSetup,
 } from './messages.ts';
@@ -21,6 +20,7 @@ import { WindowCache } from './scan/window-cache.ts';
 import type { ScanContext } from './scan/window-source.ts';
 import { Slice, type SliceContext } from './slice.ts';
 import { TaskSessions } from './task-sessions.ts';
+import { BodyCompressor } from './transfer/compression.ts';
 import { checkTarget } from './transfer/target-check.ts';
 import { RequestGroup, type TargetClient } from './transfer/target-client.ts';
 import { Targets } from './transfer/targets.ts';
@@ -37,7 +37,9 @@ export class WorkerRuntime {
     const metas = new MetaCache();
     const windows = new WindowCache(options.windowCacheBytes);
     this.#scan = { log, metas, entries: new EntryDirectory(), windows, nowMs };
-    this.#slices = { scan: this.#scan, watcher: new RingWatcher(ring, nowMs), options, nowMs };
+    const watcher = new RingWatcher(ring, nowMs);
+    const compressor = new BodyCompressor();
+    this.#slices = { scan: this.#scan, watcher, compressor, options, nowMs };
     this.#sessions = new TaskSessions(log, metas, {
       maxRecords: options.batchMaxRecords,
       maxBytes: options.batchMaxBytes,
@@ -80,13 +82,8 @@ export class WorkerRuntime {
   }
 
   async #check(client: TargetClient, bucketName: string): Promise<CheckResult> {
-    const failure: SliceFailure | null = await checkTarget(
-      client,
-      bucketName,
-      false,
-      new RequestGroup(),
-    );
-    return { kind: 'check', failure };
+    const contact = await checkTarget(client, bucketName, false, new RequestGroup());
+    return { kind: 'check', failure: contact.kind === 'failed' ? contact.failure : null };
   }
 
   #clientFor(settings: {

@@ -1,6 +1,7 @@
 /** A target for replication tests: stores records, and fails as it is told. Real HTTP on loopback. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
+import zlib from 'node:zlib';
 
 export interface StoredRecord {
   readonly ts: bigint;
@@ -42,6 +43,10 @@ export class FakeTarget {
   headRequests = 0;
   /** Asked once per request that moves records; default: everything works. */
   faultOf: (request: SeenRequest) => Fault = () => ({ kind: 'ok' });
+  /** `x-reduct-api`, and what servers of that version can do; null: none is sent, and the abilities are those of 1.20. */
+  apiVersion: string | null = '1.20';
+  /** Further headers of answers about the bucket. */
+  bucketHeaders: Readonly<Record<string, string>> = {};
   /** Answer to the bucket check; undefined: the truth. */
   checkStatus: number | undefined;
   /** Requests being worked on, by entry, and the most there ever were. */
@@ -118,7 +123,10 @@ export class FakeTarget {
 
   #answerBucket(req: IncomingMessage, res: ServerResponse, bucket: string): void {
     req.resume();
-    const headers = { 'x-reduct-api': '1.20' };
+    const headers = {
+      ...(this.apiVersion === null ? {} : { 'x-reduct-api': this.apiVersion }),
+      ...this.bucketHeaders,
+    };
     if (req.method === 'POST') {
       this.buckets.add(bucket);
       res.writeHead(200, headers).end();
@@ -150,8 +158,15 @@ export class FakeTarget {
       req.socket.resetAndDestroy();
       return;
     }
-    const body = await readBody(req);
-    if (body === undefined) return;
+    const raw = await readBody(req);
+    if (raw === undefined) return;
+    const refusal = this.#versionRefusal(req, place, singleTs);
+    if (refusal !== undefined) {
+      this.requests.push({ ...early, body: raw });
+      res.writeHead(refusal.status, refusal.headers).end();
+      return;
+    }
+    const body = decoded(raw, req.headers['content-encoding']);
     const request = { ...early, body };
     this.requests.push(request);
     if (fault.kind === 'stall') return;
@@ -163,6 +178,22 @@ export class FakeTarget {
     const answer = this.#apply(request, bucket, place, singleTs, fault);
     if (fault.kind === 'reset-mid-answer') req.socket.resetAndDestroy();
     else res.writeHead(answer.status, answer.headers).end();
+  }
+
+  /** What servers of old versions refuse (replication §5.12). */
+  #versionRefusal(
+    req: IncomingMessage,
+    place: string,
+    singleTs: string | null,
+  ): Answer | undefined {
+    const minor = Number((this.apiVersion ?? '1.20').split('.')[1]);
+    const isUpdate = req.method === 'PATCH' && singleTs === null;
+    if (isUpdate && minor < 11) return { status: 405, headers: {} };
+    if (minor < 19 && place.split('/').length > 2) return { status: 404, headers: {} };
+    if (minor < 21 && req.headers['content-encoding'] !== undefined) {
+      return { status: 422, headers: { 'x-reduct-error': 'content-length header is required' } };
+    }
+    return undefined;
   }
 
   #apply(
@@ -265,6 +296,12 @@ function splitCommas(value: string): string[] {
 function splitPair(pair: string): [string, string] {
   const equals = pair.indexOf('=');
   return [pair.slice(0, equals), pair.slice(equals + 1).replace(/^"(.*)"$/, '$1')];
+}
+
+function decoded(body: Buffer, coding: string | undefined): Buffer {
+  if (coding === undefined) return body;
+  if (coding === 'gzip') return zlib.gunzipSync(body);
+  return Buffer.from((Reflect.get(zlib, 'zstdDecompressSync') as (bytes: Buffer) => Buffer)(body));
 }
 
 async function readBody(req: IncomingMessage): Promise<Buffer | undefined> {

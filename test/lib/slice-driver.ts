@@ -11,6 +11,7 @@ import {
 } from '../../src/replication/messages.ts';
 import type { ReplicationSettings } from '../../src/replication/settings.ts';
 import { TaskLine } from '../../src/replication/task-line.ts';
+import type { TargetInfo } from '../../src/replication/transfer/target-info.ts';
 import { WorkerRuntime } from '../../src/replication/worker-runtime.ts';
 import type { LogFixture } from './log-fixture.ts';
 
@@ -59,6 +60,7 @@ export class SliceDriver {
   resendSequence = 0;
   namesEpoch = 0;
   isTargetAvailable = false;
+  target: TargetInfo | null = null;
   results: SendResult[] = [];
   #entries: EntryNames | null = null;
   #id: number;
@@ -85,6 +87,7 @@ export class SliceDriver {
     this.position = result.position;
     this.filterState = structuredClone(result.filterState);
     this.isTargetAvailable = result.isTargetAvailable;
+    this.target = structuredClone(result.target);
     this.resendSequence = Math.max(this.resendSequence, result.attemptedSequence);
     if (result.needsEntriesAfter !== null) this.#learn(result.needsEntriesAfter);
     return result;
@@ -127,6 +130,7 @@ export class SliceDriver {
       namesEpoch: this.namesEpoch,
       line: this.line.buffer,
       isTargetAvailable: this.isTargetAvailable,
+      target: this.target,
       probeFirst: false,
       resendSequence: this.resendSequence,
     };

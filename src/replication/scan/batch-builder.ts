@@ -83,7 +83,7 @@ export class BatchBuilder implements RecordSink {
     if (meta.isRemoval && isMetaEntry(this.#entries.get(view.entryId)?.name ?? '')) {
       for (let i = from; i < to; i++) this.#addRemoved(view, i, meta, large);
     } else if (meta.carrier === 'batch' && large === undefined) {
-      this.#addRun(view, from, to, meta.tail.length);
+      this.#addRun(view, from, to, meta);
     } else {
       for (let i = from; i < to; i++) this.#addAlone(view, i, meta, large);
     }
@@ -98,7 +98,7 @@ export class BatchBuilder implements RecordSink {
     this.#addLabels(view, index, meta.labels);
   }
 
-  #addRun(view: BlockView, from: number, to: number, tailBytes: number): void {
+  #addRun(view: BlockView, from: number, to: number, meta: MetaInfo): void {
     let open = this.#openForRun(view, from, to);
     let start = from;
     for (let i = from; i < to; i++) {
@@ -108,7 +108,7 @@ export class BatchBuilder implements RecordSink {
         start = i;
         open = this.#reopen(view.entryId, 'write');
       }
-      open.addRecord(length, tailBytes);
+      open.addRecord(length, meta);
     }
     open.endRun(view, start, to);
   }
@@ -135,7 +135,7 @@ export class BatchBuilder implements RecordSink {
     const name = timeHeader(view, index);
     if (meta.carrier !== 'batch') {
       const single: MetaInfo = { ...meta, carrier: 'none', refusal: meta.refusal || NOT_IN_BATCH };
-      this.#pushAlone(view, 'update', { name, value: '0' }, EMPTY, 0, single);
+      this.#pushAlone(view, 'update', { name, value: '0' }, EMPTY, 0, meta, single);
       return;
     }
     const line = `${name}: 0${meta.tail.toString('latin1')}`;
@@ -173,6 +173,7 @@ export class BatchBuilder implements RecordSink {
       recordCount: open.count,
       bodyBytes: open.bytes,
       body: content,
+      isCompressed: open.isCompressed,
       single: undefined,
       firstSequence: open.firstSequence,
     });
@@ -185,7 +186,7 @@ export class BatchBuilder implements RecordSink {
     const value = isBatch ? `${length}${meta.tail.toString('latin1')}` : `${length}`;
     const header = { name: timeHeader(view, index), value };
     const body = large ?? Buffer.from(view.payload(index));
-    this.#pushAlone(view, 'write', header, body, length, isBatch ? undefined : meta);
+    this.#pushAlone(view, 'write', header, body, length, meta, isBatch ? undefined : meta);
     if (large === undefined) this.retainedBytes += length;
   }
 
@@ -196,6 +197,7 @@ export class BatchBuilder implements RecordSink {
     header: { readonly name: string; readonly value: string },
     body: Batch['body'],
     bodyBytes: number,
+    { isCompressed }: MetaInfo,
     single: MetaInfo | undefined,
   ): void {
     this.#close(entryId);
@@ -206,6 +208,7 @@ export class BatchBuilder implements RecordSink {
       recordCount: 1,
       bodyBytes,
       body,
+      isCompressed,
       single,
       firstSequence: sequence,
     });

@@ -40,6 +40,8 @@ export interface Batch {
   readonly recordCount: number;
   readonly bodyBytes: number;
   readonly body: Buffer | LargeBody;
+  /** All contents are compressed already, by their types. */
+  readonly isCompressed: boolean;
   /** Set for a single record that batch headers cannot carry. */
   readonly single: MetaInfo | undefined;
   /** The labels of records that were written in full a moment ago: when that fails there is nothing left to try. */

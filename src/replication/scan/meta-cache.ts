@@ -6,6 +6,7 @@ import type { BlockView } from '../../store/block.ts';
 import type { Labels } from '../../store/labels.ts';
 import { labelValue } from '../../store/labels.ts';
 import { formatBatchV1Tail } from '../../wire/batch-v1.ts';
+import { isCompressedType } from '../content-types.ts';
 import { LogBlock } from './log-block.ts';
 import { isHeaderToken, isPrintableAscii } from '../../wire/header-text.ts';
 
@@ -25,6 +26,8 @@ export interface MetaInfo {
   readonly refusal: string;
   /** On an attachment: it is removed (label `remove=true`, replication §2.6). */
   readonly isRemoval: boolean;
+  /** The content type is one of compressed content. */
+  readonly isCompressed: boolean;
 }
 
 const EMPTY = Buffer.alloc(0);
@@ -63,7 +66,8 @@ export class MetaCache {
 /** Pure: how content type and labels look in headers, and whether they can. */
 export function describeMeta(contentType: string, labels: Labels): MetaInfo {
   const isRemoval = labelValue(labels, REMOVE_LABEL) === 'true';
-  return { contentType, labels, isRemoval, ...carrierOf(contentType, labels) };
+  const isCompressed = isCompressedType(contentType);
+  return { contentType, labels, isRemoval, isCompressed, ...carrierOf(contentType, labels) };
 }
 
 /** The same labels without the one that marks an attachment as removed. */

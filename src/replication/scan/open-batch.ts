@@ -1,7 +1,7 @@
 /** A batch of one entry that still takes records (see `batch-builder.ts`). */
 import type { BlockView } from '../../store/block.ts';
 import type { BatchLimits } from './batch.ts';
-import type { MetaCache } from './meta-cache.ts';
+import type { MetaCache, MetaInfo } from './meta-cache.ts';
 import {
   encodeRecordHeaders,
   joinRecordHeaders,
@@ -22,6 +22,8 @@ export class OpenBatch {
   /** Length of all record headers, at most. */
   headerBytes = 0;
   firstSequence: number = Number.MAX_SAFE_INTEGER;
+  /** All contents so far are compressed already. */
+  isCompressed = true;
   #highestTs = -1n;
   #isSorted = true;
 
@@ -45,10 +47,11 @@ export class OpenBatch {
   }
 
   /** Takes one more record of the run that `endRun` will name. */
-  addRecord(lengthBytes: number, tailBytes: number): void {
+  addRecord(lengthBytes: number, { tail, isCompressed }: MetaInfo): void {
     this.count++;
     this.bytes += lengthBytes;
-    this.headerBytes += MAX_LINE_BYTES + tailBytes;
+    this.headerBytes += MAX_LINE_BYTES + tail.length;
+    this.isCompressed &&= isCompressed;
   }
 
   addUpdate(line: string, sequence: number): void {

@@ -4,6 +4,7 @@ import { ApiError } from '../../errors/errors.ts';
 import { type Batch, firstTsOf, type LargeBody } from '../scan/batch.ts';
 import { encodePath } from '../scan/entry-path.ts';
 import type { MetaInfo } from '../scan/meta-cache.ts';
+import type { BodyCompressor, Coding } from './compression.ts';
 import type { RecordSource } from './record-source.ts';
 import type { HttpRequest } from './target-client.ts';
 
@@ -12,6 +13,8 @@ export interface BatchRequest {
   readonly request: HttpRequest;
   /** Set while the body is read: content that the source no longer has. */
   readonly source: { gone: ApiError | null };
+  /** Compressed bytes that the connection has taken so far; `null`: the body goes out as it is. */
+  readonly wire: { readonly bytes: number } | null;
 }
 
 /** The request for a batch: batch v1, or a single-record request where labels do not fit into a batch header. */
@@ -30,12 +33,29 @@ export function newBatchRequest(
     const headers = singleHeaders(single, bodyBytes);
     const path = `${place}?ts=${firstTsOf(batch)}`;
     const request = { method: 'POST', path, headers, recordHeaders: null, body: content } as const;
-    return { request, source };
+    return { request, source, wire: null };
   }
   const method = kind === 'write' ? 'POST' : 'PATCH';
   const headers = [...BATCH_HEADERS, `${bodyBytes}`];
   const path = `${place}/batch`;
-  return { request: { method, path, headers, recordHeaders: batch, body: content }, source };
+  const request = { method, path, headers, recordHeaders: batch, body: content } as const;
+  return { request, source, wire: null };
+}
+
+/** The same request with a compressed body, which has no length (replication §5.4). */
+export async function compressRequest(
+  plain: BatchRequest,
+  batch: Batch,
+  coding: Coding,
+  compressor: BodyCompressor,
+): Promise<BatchRequest> {
+  const { body } = plain.request;
+  if (batch.kind === 'update' || batch.single !== undefined || body === null) return plain;
+  const compressed = await compressor.compress(batch, body, coding);
+  if (compressed === null) return plain;
+  const headers = [...BATCH_HEADERS.slice(0, 2), 'content-encoding', coding];
+  const request = { ...plain.request, headers, body: compressed.content };
+  return { ...plain, request, wire: compressed.wire };
 }
 
 const BATCH_HEADERS = ['content-type', 'application/octet-stream', 'content-length'] as const;

@@ -18,7 +18,8 @@ import {
 } from '../scan/batch.ts';
 import { classifyTransportError } from '../transport-error.ts';
 import type { DeadLetter } from '../types.ts';
-import { newBatchRequest, newHeadRequest } from './batch-request.ts';
+import { compressRequest, newBatchRequest, newHeadRequest } from './batch-request.ts';
+import type { BodyCompressor, Coding } from './compression.ts';
 import { goneText, type RecordSource } from './record-source.ts';
 import {
   addSent,
@@ -38,6 +39,8 @@ import type { HttpAnswer, RequestGroup, TargetClient } from './target-client.ts'
 /** Told about everything that is counted per attempt. */
 export interface SendCounter {
   countError(key: number, message: string, records: number): void;
+  /** A compressed body went out. */
+  countCompressed(plainBytes: number, wireBytes: number): void;
 }
 
 export interface SenderOptions {
@@ -48,6 +51,9 @@ export interface SenderOptions {
   readonly isUpdateOnly: boolean;
   readonly group: RequestGroup;
   readonly memory: RefusalMemory;
+  readonly compressor: BodyCompressor;
+  /** How bodies are compressed; `null`: not at all. Asked for each request. */
+  readonly coding: () => Coding | null;
   readonly counter: SendCounter;
   readonly resendSequence: number;
   readonly nowMs: () => number;
@@ -121,10 +127,15 @@ export class Sender {
   }
 
   async #post(batch: Batch): Promise<{ result: RequestResult; gone: string | null }> {
-    const { client, bucketName, records, group } = this.#options;
-    const { request, source } = newBatchRequest(batch, bucketName, records);
+    const { client, bucketName, records, group, compressor, counter } = this.#options;
+    const coding = this.#options.coding();
+    const plain = newBatchRequest(batch, bucketName, records);
+    const { request, source, wire } =
+      coding === null ? plain : await compressRequest(plain, batch, coding, compressor);
     try {
-      return { result: toResult(await client.request(request, group)), gone: null };
+      const answer = await client.request(request, group);
+      if (wire !== null) counter.countCompressed(batch.bodyBytes, wire.bytes);
+      return { result: toResult(answer), gone: null };
     } catch (error) {
       if (source.gone !== null) return { result: failed(error), gone: source.gone.message };
       return { result: failed(error), gone: null };

@@ -1,6 +1,7 @@
 /** First contact with a target and contact after each loss of it (replication §5.3): is the bucket there? */
 import { connect } from 'node:net';
-import { answerMessage, parseRetryAfter } from '../answer-headers.ts';
+import { BugError } from '../../errors/errors.ts';
+import { type AnswerHeaders, answerMessage, parseRetryAfter } from '../answer-headers.ts';
 import { PROBE_CONNECT_TIMEOUT_MS } from '../backoff.ts';
 import type { SliceFailure } from '../messages.ts';
 import {
@@ -14,37 +15,49 @@ import { encodePath } from '../scan/entry-path.ts';
 import { classifyTransportError } from '../transport-error.ts';
 import { failureOf } from './failure.ts';
 import type { HttpAnswer, RequestGroup, TargetClient } from './target-client.ts';
+import { readTargetInfo, type TargetInfo } from './target-info.ts';
 
 /** Somebody else created or removed the bucket meanwhile: ask again this often. */
 const MAX_ROUNDS = 3;
 
+export type Contact =
+  | { readonly kind: 'available'; readonly target: TargetInfo }
+  | { readonly kind: 'failed'; readonly failure: SliceFailure };
+
 /**
  * @param mayCreate creates a missing bucket with the target's default settings; else it counts as unavailable.
- * @returns `null` when batches can be sent.
+ * @returns what the target tells about itself, when batches can be sent.
  */
 export async function checkTarget(
   client: TargetClient,
   bucketName: string,
   mayCreate: boolean,
   group: RequestGroup,
-): Promise<SliceFailure | null> {
-  let last: SliceFailure | null = null;
+): Promise<Contact> {
+  let failure: SliceFailure | undefined;
   for (let round = 0; round < MAX_ROUNDS; round++) {
     const checked = await ask(client, 'check', bucketName, group);
-    if (checked.action.action === 'available') return null;
-    last = failureOf(checked.action, checked.result);
-    if (checked.action.action !== 'create-bucket' || !mayCreate) return last;
+    if (checked.action.action === 'available') return availableAt(checked);
+    failure = failureOf(checked.action, checked.result);
+    if (checked.action.action !== 'create-bucket' || !mayCreate) break;
     const created = await ask(client, 'create', bucketName, group);
-    if (created.action.action === 'available') return null;
-    last = failureOf(created.action, created.result);
-    if (created.action.action !== 'recheck-target') return last;
+    if (created.action.action === 'available') return availableAt(created);
+    failure = failureOf(created.action, created.result);
+    if (created.action.action !== 'recheck-target') break;
   }
-  return last;
+  if (failure === undefined) throw new BugError('a target was checked in no round');
+  return { kind: 'failed', failure };
+}
+
+function availableAt({ headers }: Asked): Contact {
+  return { kind: 'available', target: readTargetInfo(headers) };
 }
 
 interface Asked {
   readonly action: RequestAction;
   readonly result: RequestResult;
+  /** Of the answer; empty when there was none. */
+  readonly headers: AnswerHeaders;
 }
 
 async function ask(
@@ -56,14 +69,17 @@ async function ask(
   const context: RequestContext = { phase, recordCount: 0, earlierRefusals: 0, updateOnly: false };
   const path = `b/${encodePath(bucketName)}`;
   let result: RequestResult;
+  let headers: AnswerHeaders = {};
   try {
     const method = phase === 'check' ? 'GET' : 'POST';
     const request = { method, path, headers: [], recordHeaders: null, body: null } as const;
-    result = toResult(await client.request(request, group));
+    const answer = await client.request(request, group);
+    headers = answer.headers;
+    result = toResult(answer);
   } catch (error) {
     result = { kind: 'failure', failure: classifyTransportError(error) };
   }
-  return { action: decideRequest(context, result), result };
+  return { action: decideRequest(context, result), result, headers };
 }
 
 function toResult({ status, headers }: HttpAnswer): RequestResult {

@@ -48,6 +48,12 @@ export interface Abortable {
 /** Requests that are given up together. */
 export class RequestGroup {
   readonly #exchanges: Set<Abortable> = new Set();
+  #reason: Error | undefined;
+
+  /** Why requests of the group are given up; undefined: they are not. */
+  get abortReason(): Error | undefined {
+    return this.#reason;
+  }
 
   add(exchange: Abortable): void {
     this.#exchanges.add(exchange);
@@ -57,8 +63,9 @@ export class RequestGroup {
     this.#exchanges.delete(exchange);
   }
 
-  /** Every request of the group rejects with `reason`; later ones are not affected. */
+  /** Every request of the group rejects with `reason`, also those that are still to be made. */
   abort(reason: Error): void {
+    this.#reason = reason;
     for (const exchange of this.#exchanges) exchange.abort(reason);
   }
 }
@@ -87,7 +94,8 @@ export class TargetClient {
   /** Resolves with any answer that has a status. Rejects with what undici, the socket or `group.abort` says. */
   request(request: HttpRequest, group: RequestGroup): Promise<HttpAnswer> {
     return new Promise((resolve, reject) => {
-      this.dispatch(request, new Exchange(group, resolve, reject));
+      if (group.abortReason !== undefined) reject(group.abortReason);
+      else this.dispatch(request, new Exchange(group, resolve, reject));
     });
   }
 
