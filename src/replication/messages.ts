@@ -88,7 +88,7 @@ export interface SendJob extends ScanJob {
   readonly target: TargetInfo | null;
   /** Try a mere connect first: the target was unreachable. */
   readonly probeFirst: boolean;
-  /** Records below this sequence may have been sent before: a 409 for them is the answer to a resend. */
+  /** Records below this sequence may have been sent before: changes of their labels follow in the log. */
   readonly resendSequence: number;
 }
 

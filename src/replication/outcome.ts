@@ -25,6 +25,8 @@ export interface RequestContext {
   readonly earlierRefusals: number;
   /** Updates of a task that samples: where the target lacks the record, nothing is to be done (spec §2.4). */
   readonly updateOnly: boolean;
+  /** Labels of records that were written a moment ago: writing them in full is no way out. */
+  readonly isFollowUp?: boolean;
 }
 
 export type RequestResult =
@@ -69,8 +71,8 @@ export type RequestAction =
   | RetryLater;
 
 /**
- * One record of an accepted request. `duplicate-check`: the target has a record of that timestamp; delivered if
- * its size is ours, else counted as error 409. The others are as for requests.
+ * One record of an accepted request. `duplicate-check`: the target has a record of that timestamp; delivered if it is
+ * ours, else a conflict. The others are as for requests.
  */
 export type RecordAction =
   | {
@@ -98,17 +100,8 @@ const REFUSED_STATUSES: ReadonlySet<number> = new Set([400, 413, 422, 431]);
 /** Conflicts may pass. A method, path or type that is not understood is a refusal, or a proxy that is being set up. */
 const FEW_TRIES_STATUSES: ReadonlySet<number> = new Set([405, 409, 414, 415]);
 
-/** Per-record codes of conditions that pass (spec §5.7), and codes that could not be read. */
-const PASSING_RECORD_STATUSES: ReadonlySet<number> = new Set([
-  425,
-  429,
-  500,
-  502,
-  503,
-  504,
-  507,
-  UNREADABLE_STATUS,
-]);
+/** Per-record codes below 500 of conditions that pass, and codes that could not be read. All from 500 on pass, too. */
+const PASSING_RECORD_STATUSES: ReadonlySet<number> = new Set([408, 425, 429, UNREADABLE_STATUS]);
 
 /** A 400 that speaks of the connection, not of the records (spec §5.6). */
 const CUT_UPLOAD = /^(Timeout while receiving data|Content is shorter than expected)/;
@@ -122,6 +115,7 @@ const NOTHING_TO_UPDATE = { action: 'nothing-to-update' } as const;
 const DEAD_LETTER = { action: 'dead-letter' } as const;
 const DUPLICATE_CHECK = { action: 'duplicate-check' } as const;
 const QUOTA_WAIT: RetryLater = retryLater('refused', QUOTA_WAIT_MS);
+const AUTH_WAIT: RetryLater = retryLater('refused', AUTH_WAIT_MS);
 
 /** The next step after a request. Pure; counting and logging are the caller's. */
 export function decideRequest(context: RequestContext, result: RequestResult): RequestAction {
@@ -157,18 +151,25 @@ export function decideRequest(context: RequestContext, result: RequestResult): R
  * After a PATCH any code means "write it in full" (spec §5.5), unless the task must not bring records in.
  */
 export function decideRecord(
-  context: Pick<RequestContext, 'phase' | 'updateOnly'>,
+  context: Pick<RequestContext, 'phase' | 'updateOnly' | 'isFollowUp'>,
   error: RecordError,
 ): RecordAction {
   const { status, message } = error;
   if (context.phase === 'update') {
-    if (!context.updateOnly) return WRITE_IN_FULL;
-    if (status === 404 && !BUCKET_MISSING.test(message)) return NOTHING_TO_UPDATE;
+    if (!context.updateOnly && context.isFollowUp !== true) return WRITE_IN_FULL;
+    if (status === 404 && !BUCKET_MISSING.test(message)) {
+      return context.updateOnly ? NOTHING_TO_UPDATE : DEAD_LETTER;
+    }
   }
   if (status === 404 || (status === 409 && message.endsWith(BEING_DELETED))) return RECHECK;
   if (status === 409 && context.phase === 'write') return DUPLICATE_CHECK;
   if (status === 400 && QUOTA_EXCEEDED.test(message)) return QUOTA_WAIT;
-  return PASSING_RECORD_STATUSES.has(status) ? retryLater('refused', null) : DEAD_LETTER;
+  if (status === 401 || status === 403) return AUTH_WAIT;
+  return isPassing(status) ? retryLater('refused', null) : DEAD_LETTER;
+}
+
+function isPassing(status: number): boolean {
+  return status >= 500 || PASSING_RECORD_STATUSES.has(status);
 }
 
 function decideRecords(
@@ -184,11 +185,15 @@ function decideRecords(
 
 /** A PATCH refused as a whole because the target has no such entry or route (targets up to 1.10 answer 404 or 405). */
 function decideUpdateRefusal(
-  { phase, updateOnly }: RequestContext,
+  { phase, updateOnly, isFollowUp, recordCount }: RequestContext,
   status: number,
   message: string,
 ): RequestAction | null {
   if (phase !== 'update') return null;
+  if (isFollowUp === true && !updateOnly) {
+    if (status === 405) return recordCount > 1 ? { action: 'split' } : DEAD_LETTER;
+    return status === 404 && !BUCKET_MISSING.test(message) ? DEAD_LETTER : null;
+  }
   if (!updateOnly) return status === 404 || status === 405 ? WRITE_IN_FULL : null;
   return status === 404 && !BUCKET_MISSING.test(message) ? NOTHING_TO_UPDATE : null;
 }

@@ -29,7 +29,8 @@ import type {
 
 /**
  * After a start, so many blocks behind the stored cursor may have been sent by the former process: cursors are stored after
- * each slice, and a slice does not get further. Beyond it an answer 409 is looked into.
+ * each slice, and a slice does not get further. Labels of such records may be newer here than at the target: their update
+ * follows in the log.
  */
 const RESEND_SEQUENCES = 65_536;
 

@@ -287,7 +287,7 @@ export class Slice {
       this.#fail(outcome.failure);
     } else {
       this.#counter.countSent(outcome);
-      this.#deadLetters.push(...outcome.deadLetters);
+      this.#deadLetters.push(...outcome.deadLetters, ...outcome.conflicts);
       this.#windows.answer(open, batch.bodyBytes);
       this.#line.add('openRecords', -batch.recordCount);
       this.#line.add('openBytes', -batch.bodyBytes);

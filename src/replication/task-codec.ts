@@ -99,6 +99,15 @@ export function decodeCursor(bytes: Buffer): TaskCursor {
   return { position, bucketId, gaps, removedAtSource, filterState: state as FilterState | null };
 }
 
+/** Members that rows of former versions lack. Entry ids begin at 1: 0 stands for one that is only known by name. */
+const LETTER_DEFAULTS = {
+  entryId: 0,
+  kind: 'write',
+  reason: 'refused',
+  lengthBytes: 0,
+  attempts: 1,
+} as const;
+
 export function encodeDeadLetter(letter: DeadLetter): Buffer {
   return encode(letter);
 }
@@ -106,5 +115,5 @@ export function encodeDeadLetter(letter: DeadLetter): Buffer {
 /** @throws StoreFormatError. */
 export function decodeDeadLetter(row: Buffer): DeadLetter {
   const letter = decode(row, 'dead letter') as Omit<DeadLetter, 'ts'> & { readonly ts: string };
-  return { ...letter, ts: BigInt(letter.ts) };
+  return { ...LETTER_DEFAULTS, ...letter, ts: BigInt(letter.ts) };
 }

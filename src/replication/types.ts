@@ -66,13 +66,24 @@ export interface TaskCursor {
 
 /** A record that the target refused for good, on its own; kept until a human decides. */
 export interface DeadLetter {
+  /** Entry ids are never used again. */
+  readonly entryId: number;
+  /** Its name when the record was refused. */
   readonly entryName: string;
   readonly ts: bigint;
+  /** What was refused: the record, or new labels for it. */
+  readonly kind: 'write' | 'update';
+  /** `conflict`: the target has another record of that timestamp. */
+  readonly reason: 'refused' | 'conflict';
   /** The target's status, or 422 when the record cannot be expressed in HTTP headers. */
   readonly status: number;
   readonly message: string;
-  /** Milliseconds since the Unix epoch. */
+  /** Content of the record; 0 for labels. */
+  readonly lengthBytes: number;
+  /** The last time, in milliseconds since the Unix epoch. */
   readonly refusedAtMs: number;
+  /** Times that it was sent on its own and refused. */
+  readonly attempts: number;
 }
 
 export interface LoadedTask {

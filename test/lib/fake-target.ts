@@ -39,8 +39,16 @@ export class FakeTarget {
   readonly stored: Map<string, StoredRecord[]> = new Map();
   readonly buckets: Set<string> = new Set(['dst']);
   readonly requests: SeenRequest[] = [];
-  /** Times that somebody asked for the size of a record. */
+  /** Times that somebody asked for one record: what it is like, or its content. */
   headRequests = 0;
+  getRequests = 0;
+  /** Times that somebody asked what there is in a range of time. */
+  queries = 0;
+  /** Labels, not content, of all records in a range can be asked for (all versions but old ones). */
+  knowsQueries = true;
+  /** Answer to reads of records, of any kind; undefined: the truth. */
+  readStatus: number | undefined;
+  readonly #queried: Map<string, readonly StoredRecord[]> = new Map();
   /** Asked once per request that moves records; default: everything works. */
   faultOf: (request: SeenRequest) => Fault = () => ({ kind: 'ok' });
   /** `x-reduct-api`, and what servers of that version can do; null: none is sent, and the abilities are those of 1.20. */
@@ -105,12 +113,9 @@ export class FakeTarget {
     const entry = parts.slice(2, isBatch ? -1 : undefined).join('/');
     if (entry === '') return this.#answerBucket(req, res, bucket);
     const place = `${bucket}/${entry}`;
-    if (req.method === 'HEAD') {
-      this.headRequests++;
-      const ts = BigInt(searchParams.get('ts') ?? 0);
-      const record = this.recordsOf(place).find((known) => known.ts === ts);
-      const headers = record && { 'content-length': `${record.payload.length}` };
-      res.writeHead(record === undefined ? 404 : 200, headers).end();
+    const isQuery = req.method === 'POST' && entry.endsWith('/q');
+    if (req.method === 'HEAD' || req.method === 'GET' || isQuery) {
+      await this.#answerRead(req, res, place, searchParams);
       return;
     }
     this.#enter(place);
@@ -119,6 +124,60 @@ export class FakeTarget {
     } finally {
       this.#leave(place);
     }
+  }
+
+  async #answerRead(
+    req: IncomingMessage,
+    res: ServerResponse,
+    place: string,
+    params: URLSearchParams,
+  ): Promise<void> {
+    const body = await readBody(req);
+    if (this.readStatus !== undefined) {
+      res.writeHead(this.readStatus, { 'x-reduct-error': `read ${this.readStatus}` }).end();
+    } else if (req.method === 'POST') {
+      this.#answerQuery(res, place.slice(0, -'/q'.length), body?.toString() ?? '');
+    } else if (params.has('q')) {
+      this.#answerQueried(res, params.get('q') ?? '');
+    } else {
+      if (req.method === 'HEAD') this.headRequests++;
+      else this.getRequests++;
+      const ts = BigInt(params.get('ts') ?? 0);
+      const record = this.recordsOf(place).find((known) => known.ts === ts);
+      if (record === undefined) res.writeHead(404, { 'x-reduct-error': 'no record' }).end();
+      else res.writeHead(200, headersOf(record)).end(req.method === 'GET' ? record.payload : '');
+    }
+  }
+
+  #answerQuery(res: ServerResponse, place: string, body: string): void {
+    if (!this.knowsQueries) {
+      res.writeHead(404).end();
+      return;
+    }
+    this.queries++;
+    const bound = (name: string): bigint =>
+      BigInt(new RegExp(`"${name}":(\\d+)`).exec(body)?.[1] ?? 0);
+    const records = this.recordsOf(place).filter(
+      ({ ts }) => ts >= bound('start') && ts < bound('stop'),
+    );
+    const id = `${this.queries}`;
+    this.#queried.set(
+      id,
+      records.toSorted((a, b) => (a.ts < b.ts ? -1 : 1)),
+    );
+    res.writeHead(200).end(`{"id":${id}}`);
+  }
+
+  #answerQueried(res: ServerResponse, id: string): void {
+    const records = this.#queried.get(id) ?? [];
+    const batch = records.slice(0, 85);
+    this.#queried.set(id, records.slice(85));
+    const headers: Record<string, string> = { 'x-reduct-last': `${records.length <= 85}` };
+    for (const { ts, payload, contentType, labels } of batch) {
+      const pairs = [...labels].map(([name, value]) => `,${name}="${value}"`).join('');
+      headers[`x-reduct-time-${ts}`] = `${payload.length},${contentType}${pairs}`;
+    }
+    res.writeHead(batch.length === 0 ? 204 : 200, headers).end();
   }
 
   #answerBucket(req: IncomingMessage, res: ServerResponse, bucket: string): void {
@@ -286,6 +345,13 @@ function parseSingle(request: SeenRequest, singleTs: string): StoredRecord {
   }
   const contentType = request.headers['content-type'] ?? '';
   return { ts: BigInt(singleTs), contentType, labels, payload: request.body };
+}
+
+function headersOf({ payload, contentType, labels }: StoredRecord): Record<string, string> {
+  const headers: Record<string, string> = { 'content-length': `${payload.length}` };
+  if (contentType !== '') headers['content-type'] = contentType;
+  for (const [name, value] of labels) headers[`x-reduct-label-${name}`] = value;
+  return headers;
 }
 
 /** Commas inside double quotes do not count. */

@@ -184,7 +184,7 @@ describe('a record of a written batch', () => {
     return decideRecord({ phase: 'write', updateOnly: false }, { status, message });
   }
 
-  test.each([425, 429, 500, 502, 503, 504, 507, UNREADABLE_STATUS])(
+  test.each([408, 425, 429, 500, 501, 502, 503, 504, 507, 599, UNREADABLE_STATUS])(
     'with %i is sent again later',
     (status) => {
       expect(action(status)).toEqual(KEPT);
@@ -195,7 +195,11 @@ describe('a record of a written batch', () => {
     expect(action(400, "Quota of 'b' exceeded")).toEqual({ ...KEPT, retryAfterMs: QUOTA_WAIT_MS });
   });
 
-  test.each([400, 401, 403, 405, 413, 422, 501])('with %i goes to the dead letters', (status) => {
+  test.each([401, 403])('with %i waits for another token', (status) => {
+    expect(action(status)).toEqual({ ...KEPT, retryAfterMs: AUTH_WAIT_MS });
+  });
+
+  test.each([400, 405, 413, 422])('with %i goes to the dead letters', (status) => {
     expect(action(status)).toEqual({ action: 'dead-letter' });
   });
 
@@ -218,6 +222,19 @@ describe('label updates', () => {
 
   test.each([404, 405])('are written in full after %i for the request', (status) => {
     expect(actionOf('update', status)).toBe('write-in-full');
+  });
+
+  test('of records that were written a moment ago wait for what passes, and are refused otherwise', () => {
+    const context = { phase: 'update', updateOnly: false, isFollowUp: true } as const;
+    expect(decideRecord(context, { status: 503, message: 'x' })).toEqual(KEPT);
+    for (const status of [404, 422]) {
+      expect(decideRecord(context, { status, message: 'x' })).toEqual({ action: 'dead-letter' });
+    }
+    const noBucket = { status: 404, message: "Bucket 'b' is not found" };
+    expect(decide('update', noBucket, context)).toEqual({ action: 'recheck-target' });
+    expect(decideRecord(context, noBucket)).toEqual({ action: 'recheck-target' });
+    expect(decide('update', { status: 404 }, context)).toEqual({ action: 'dead-letter' });
+    expect(decide('update', { status: 503 }, context)).toEqual(KEPT);
   });
 
   test('fail like a batch otherwise', () => {

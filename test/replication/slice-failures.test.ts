@@ -158,22 +158,6 @@ describe('records refused one by one', () => {
     expect(target.recordsOf('dst/a')).toHaveLength(10);
     expect(driver.results.flatMap(({ deadLetters }) => deadLetters)).toEqual([]);
   });
-
-  test('count as delivered when the target has an equal record, as errors when it has another', async () => {
-    fill(1, 0, 4);
-    log.publish();
-    const other = { contentType: '', labels: new Map<string, string>() };
-    target.stored.set('dst/a', [
-      { ts: 1n, payload: payloadOf(1, 1n, 20), ...other },
-      { ts: 2n, payload: Buffer.alloc(7), ...other },
-    ]);
-    const driver = newDriver();
-    await driver.drain();
-    const counts = driver.results.map((result) => result.counts);
-    expect(counts.reduce((sum, { duplicates }) => sum + duplicates, 0)).toBe(1);
-    expect(counts.reduce((sum, { records }) => sum + records, 0)).toBe(3);
-    expect(counts.flatMap(({ errors }) => errors)).toMatchObject([{ key: 409, count: 1 }]);
-  });
 });
 
 describe('a request that is refused for its content', () => {

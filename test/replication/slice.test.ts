@@ -241,7 +241,10 @@ describe('a slice', () => {
     expect(target.requests.map(({ timestamps }) => timestamps.map(Number))).toEqual([
       [10, 50, 55, 60],
       [60],
+      // The same content again, with other labels: those are brought over.
+      [60],
     ]);
+    expect(target.requests.map(({ method }) => method)).toEqual(['POST', 'POST', 'PATCH']);
     for (const { ts, payload } of target.recordsOf('dst/sensor-1')) {
       expect(payload.equals(payloadOf(1, ts, 20))).toBe(true);
     }

@@ -34,12 +34,17 @@ describe('rows of the store', () => {
     expect(decodeTask(encodeTask(task, vault), vault)).toEqual({ task, isStale: false });
     expect(decodeCursor(encodeCursor(cursor))).toEqual(cursor);
     const letter = {
+      entryId: 3,
       entryName: 'e',
       ts: 2n ** 64n - 1n,
-      status: 422,
+      kind: 'write',
+      reason: 'conflict',
+      status: 409,
       message: 'm',
+      lengthBytes: 12,
       refusedAtMs: 1,
-    };
+      attempts: 2,
+    } as const;
     expect(decodeDeadLetter(encodeDeadLetter(letter))).toEqual(letter);
   });
 

@@ -69,12 +69,6 @@ function singleHeaders({ contentType, labels }: MetaInfo, lengthBytes: number): 
   return headers;
 }
 
-/** Asks how large the target's record is. */
-export function newHeadRequest(batch: Batch, ts: bigint, bucketName: string): HttpRequest {
-  const path = `b/${encodePath(bucketName)}/${batch.entryPath}?ts=${ts}`;
-  return { method: 'HEAD', path, headers: [], recordHeaders: null, body: null };
-}
-
 /** Content of a large record; remembers that the source has it no more, whatever the connection makes of that. */
 async function* readLarge(
   records: RecordSource,

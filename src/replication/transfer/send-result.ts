@@ -18,7 +18,7 @@ export interface SentBatch {
   readonly duplicates: number;
   readonly removedAtSource: number;
   readonly deadLetters: readonly DeadLetter[];
-  /** Records whose timestamps are taken at the target by records of other sizes; counted as errors, not kept. */
+  /** Records whose timestamps are taken at the target by other records. */
   readonly conflicts: readonly DeadLetter[];
 }
 

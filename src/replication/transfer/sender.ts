@@ -1,8 +1,10 @@
 /** Sends one batch and finds out what became of its records (replication §5.7). */
-import { answerMessage } from '../answer-headers.ts';
+import { ApiError } from '../../errors/errors.ts';
+import { answerMessage, parseRetryAfter } from '../answer-headers.ts';
 import { isMetaEntry } from '../entry-pattern.ts';
 import type { SliceFailure } from '../messages.ts';
 import {
+  AUTH_WAIT_MS,
   decideRequest,
   type RecordAction,
   type RequestAction,
@@ -18,8 +20,9 @@ import {
 } from '../scan/batch.ts';
 import { classifyTransportError } from '../transport-error.ts';
 import type { DeadLetter } from '../types.ts';
-import { compressRequest, newBatchRequest, newHeadRequest } from './batch-request.ts';
+import { compressRequest, newBatchRequest } from './batch-request.ts';
 import type { BodyCompressor, Coding } from './compression.ts';
+import { compareRecords, type Comparison, toLabelUpdate } from './duplicates.ts';
 import { goneText, type RecordSource } from './record-source.ts';
 import {
   addSent,
@@ -34,7 +37,8 @@ import {
 } from './send-result.ts';
 import { describeResult, failureOf, failureWith } from './failure.ts';
 import type { RefusalMemory } from './refusal-memory.ts';
-import type { HttpAnswer, RequestGroup, TargetClient } from './target-client.ts';
+import type { RequestGroup, TargetClient } from './target-client.ts';
+import { TargetLookupError } from './target-records.ts';
 
 /** Told about everything that is counted per attempt. */
 export interface SendCounter {
@@ -60,7 +64,14 @@ export interface SenderOptions {
 }
 
 /** What becomes of one record that the target reported as failed; a failure keeps it. */
-type RecordFate = 'duplicate' | 'conflict' | 'refused' | 'in-full' | 'nothing' | SliceFailure;
+type RecordFate =
+  | 'duplicate'
+  | 'other-labels'
+  | 'conflict'
+  | 'refused'
+  | 'in-full'
+  | 'nothing'
+  | SliceFailure;
 
 export class Sender {
   readonly #options: SenderOptions;
@@ -90,6 +101,7 @@ export class Sender {
         earlierRefusals: memory.earlierRefusals(batch, described.key),
         // Attachments are never sampled.
         updateOnly: isUpdateOnly && !isMetaEntry(batch.entryName),
+        isFollowUp: batch.isFollowUp,
       },
       result,
     );
@@ -111,7 +123,6 @@ export class Sender {
         memory.remember(batch, described.key);
         return this.#split(batch, described.key);
       case 'write-in-full':
-        if (batch.isFollowUp) return this.#deadLetter(batch, described);
         return this.#writeInFull(batch, recordLines(batch).map(tsOfLine), NOTHING_SENT);
       case 'nothing-to-update':
         return { ...NOTHING_SENT, requests: 1 };
@@ -155,19 +166,24 @@ export class Sender {
       requests: 1,
     };
     if (actions.size === 0) return sum;
+    const lines = recordLines(batch);
+    const compared = await this.#compare(batch, lines, actions);
+    if ('kind' in compared) return compared;
     let { records, bytes, duplicates } = sum;
     const deadLetters: DeadLetter[] = [];
     const conflicts: DeadLetter[] = [];
     const inFull: bigint[] = [];
+    const relabelled: string[] = [];
     let failure: SliceFailure | null = null;
-    for (const line of recordLines(batch)) {
+    for (const line of lines) {
       const ts = tsOfLine(line);
       const action = actions.get(ts);
       if (action === undefined) continue;
       const why = recordResult(result, ts);
-      const fate = await this.#fateOf(batch, line, action, why);
-      if (fate === 'duplicate') {
+      const fate = this.#fateOf(batch, action, compared.get(ts), why);
+      if (fate === 'duplicate' || fate === 'other-labels') {
         duplicates++;
+        if (fate === 'other-labels') relabelled.push(line);
         continue;
       }
       records--;
@@ -175,13 +191,47 @@ export class Sender {
       if (fate === 'in-full') inFull.push(ts);
       if (fate === 'in-full' || fate === 'nothing') continue;
       this.#options.counter.countError(why.key, why.message, 1);
-      if (fate === 'refused') deadLetters.push(this.#letter(batch, ts, why));
-      else if (fate === 'conflict') conflicts.push(this.#letter(batch, ts, why));
+      if (fate === 'refused') deadLetters.push(this.#letter(batch, line, why));
+      else if (fate === 'conflict') conflicts.push(this.#conflict(batch, line, compared.get(ts)));
       else failure = moreUrgent(failure, fate);
     }
     if (failure !== null) return { kind: 'kept', failure };
     const sent = { ...sum, records, bytes, duplicates, deadLetters, conflicts };
-    return inFull.length === 0 ? sent : this.#writeInFull(batch, inFull, sent);
+    if (inFull.length > 0) return this.#writeInFull(batch, inFull, sent);
+    return this.#relabel(batch, relabelled, sent);
+  }
+
+  /** Compares what the target says it has already; the outcome of the batch where that cannot be done. */
+  async #compare(
+    batch: Batch,
+    lines: readonly string[],
+    actions: ReadonlyMap<bigint, RecordAction>,
+  ): Promise<ReadonlyMap<bigint, Comparison> | BatchOutcome> {
+    const taken = lines.filter((line) => actions.get(tsOfLine(line))?.action === 'duplicate-check');
+    if (taken.length === 0) return new Map();
+    const { client, bucketName, group, records, counter } = this.#options;
+    const place = { client, bucketName, entryPath: batch.entryPath, group };
+    try {
+      return await compareRecords(place, records, batch, taken);
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 404) {
+        counter.countError(404, error.message, 1);
+        return { ...NOTHING_SENT, removedAtSource: 1 };
+      }
+      const failure = lookupFailure(error);
+      counter.countError(failure.key, failure.message, taken.length);
+      return { kind: 'kept', failure };
+    }
+  }
+
+  /** Gives records that the target has already the labels they have here. */
+  async #relabel(batch: Batch, lines: readonly string[], before: SentBatch): Promise<BatchOutcome> {
+    const update = lines.length === 0 ? undefined : toLabelUpdate(batch, lines);
+    if (update === undefined) return before;
+    const outcome = await this.send(update);
+    if (outcome.kind === 'kept') return outcome;
+    // They were counted as records and duplicates already.
+    return addSent(before, { ...outcome, records: 0, duplicates: 0 });
   }
 
   /** After an update that the target could not apply to these records (replication §5.5). */
@@ -202,53 +252,39 @@ export class Sender {
     return sum;
   }
 
-  async #fateOf(
+  #fateOf(
     batch: Batch,
-    line: string,
     action: RecordAction,
+    comparison: Comparison | undefined,
     why: { readonly key: number; readonly message: string },
-  ): Promise<RecordFate> {
+  ): RecordFate {
     switch (action.action) {
       case 'duplicate-check':
-        return this.#isResend(batch) ? 'duplicate' : this.#compareSize(batch, line);
+        return this.#fateOfTaken(batch, comparison);
       case 'dead-letter':
         return 'refused';
       case 'recheck-target':
       case 'retry-later':
         return failureWith(action, why);
       case 'write-in-full':
-        return batch.isFollowUp ? 'refused' : 'in-full';
+        return 'in-full';
       case 'nothing-to-update':
         return 'nothing';
     }
   }
 
   /**
-   * A 409 for a record that may have been sent before is the answer to that. A batch may reach from such records to new
-   * ones; the difference matters only where somebody else wrote the same timestamps.
+   * Of a record that may have been sent before, a change of labels made since then follows in the log, or was made at the
+   * target. Otherwise the target gets the labels of the source, as it would by an update.
    */
-  #isResend(batch: Batch): boolean {
-    return batch.firstSequence < this.#options.resendSequence;
+  #fateOfTaken(batch: Batch, comparison: Comparison | undefined): RecordFate {
+    if (comparison === undefined || comparison.kind === 'other-record') return 'conflict';
+    if (comparison.kind === 'same' || this.#isResend(batch)) return 'duplicate';
+    return batch.single === undefined ? 'other-labels' : 'conflict';
   }
 
-  async #compareSize(batch: Batch, line: string): Promise<'duplicate' | 'conflict' | SliceFailure> {
-    const { client, bucketName, group } = this.#options;
-    let answer: HttpAnswer;
-    try {
-      answer = await client.request(newHeadRequest(batch, tsOfLine(line), bucketName), group);
-    } catch (error) {
-      const { kind, key, message } = classifyTransportError(error);
-      return { kind, key, message, retryAfterMs: null };
-    }
-    const { status, headers } = answer;
-    if (status === 200) {
-      const isEqual = headers['content-length'] === `${lengthOfLine(line)}`;
-      return isEqual ? 'duplicate' : 'conflict';
-    }
-    // Without permission to read nothing can be compared, and the record is there. Everything else may change.
-    if (status === 401 || status === 403) return 'conflict';
-    const message = answerMessage(headers);
-    return { kind: 'refused', key: status, message, retryAfterMs: null };
+  #isResend(batch: Batch): boolean {
+    return batch.firstSequence < this.#options.resendSequence;
   }
 
   async #split(batch: Batch, status: number): Promise<BatchOutcome> {
@@ -276,17 +312,49 @@ export class Sender {
     const { memory, counter } = this.#options;
     memory.forget(batch);
     counter.countError(why.key, why.message, batch.recordCount);
-    const timestamps = recordLines(batch).map(tsOfLine);
-    const deadLetters = timestamps.map((ts) => this.#letter(batch, ts, why));
+    const deadLetters = recordLines(batch).map((line) => this.#letter(batch, line, why));
     return { ...NOTHING_SENT, deadLetters };
   }
 
+  #conflict(batch: Batch, line: string, comparison: Comparison | undefined): DeadLetter {
+    const difference =
+      comparison?.kind === 'other-record'
+        ? comparison.difference
+        : 'the same content, other labels';
+    const message = `The target has another record at ${tsOfLine(line)}: ${difference}`;
+    return { ...this.#letter(batch, line, { key: 409, message }), reason: 'conflict' };
+  }
+
   #letter(
-    batch: Batch,
-    ts: bigint,
+    { entryId, entryName, kind }: Batch,
+    line: string,
     { key, message }: { readonly key: number; readonly message: string },
   ): DeadLetter {
-    const { entryName } = batch;
-    return { entryName, ts, status: key, message, refusedAtMs: this.#options.nowMs() };
+    return {
+      entryId,
+      entryName,
+      ts: tsOfLine(line),
+      kind,
+      reason: 'refused',
+      status: key,
+      message,
+      lengthBytes: lengthOfLine(line),
+      refusedAtMs: this.#options.nowMs(),
+      attempts: 1,
+    };
   }
+}
+
+function lookupFailure(error: unknown): SliceFailure {
+  if (error instanceof TargetLookupError) {
+    const { status, headers } = error.answer;
+    const message = answerMessage(headers);
+    if (status === 401 || status === 403) {
+      return { kind: 'auth', key: status, message, retryAfterMs: AUTH_WAIT_MS };
+    }
+    const retryAfterMs = parseRetryAfter(headers, Date.now());
+    return { kind: 'refused', key: status, message, retryAfterMs };
+  }
+  const { kind, key, message } = classifyTransportError(error);
+  return { kind, key, message, retryAfterMs: null };
 }

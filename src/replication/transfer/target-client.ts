@@ -8,8 +8,9 @@ import { withRecordHeaders } from './checked-headers.ts';
 /** Answers can carry a header for each of 85 records (replication §5.10). */
 const MAX_ANSWER_HEADER_BYTES = 1024 * 1024;
 
-/** Bodies of answers say nothing that the headers do not. */
+/** Bodies of most answers say nothing that the headers do not; longer ones are cut off. */
 const MAX_ANSWER_BODY_BYTES = 1024 * 1024;
+const NO_LIMIT = -1;
 
 /** Idle connections are closed after this time: servers close theirs after 10 s or more. */
 const KEEP_ALIVE_MS = 8_000;
@@ -20,7 +21,7 @@ export interface TargetOptions {
   readonly noProgressTimeoutMs: number;
   readonly caPem: string | null;
   readonly verifyTls: boolean;
-  /** Largest body of an answer, bytes; default 1 MiB, as most answers say all with their headers. */
+  /** Largest body of an answer that the caller reads, bytes; default: no limit. */
   readonly maxAnswerBodyBytes?: number;
 }
 
@@ -84,7 +85,7 @@ export class TargetClient {
       pipelining: 1,
       keepAliveTimeout: KEEP_ALIVE_MS,
       maxHeaderSize: MAX_ANSWER_HEADER_BYTES,
-      maxResponseSize: options.maxAnswerBodyBytes ?? MAX_ANSWER_BODY_BYTES,
+      maxResponseSize: options.maxAnswerBodyBytes ?? NO_LIMIT,
       // Progress is watched at the socket, in both directions (see `newConnector`).
       headersTimeout: 0,
       bodyTimeout: 0,
@@ -146,6 +147,7 @@ class Exchange implements Dispatcher.DispatchHandler, Abortable {
   readonly #reject: (error: Error) => void;
   #controller: Dispatcher.DispatchController | undefined;
   #answer: HttpAnswer | undefined;
+  #bodyBytes = 0;
   #abortReason: Error | undefined;
 
   constructor(
@@ -180,8 +182,10 @@ class Exchange implements Dispatcher.DispatchHandler, Abortable {
     if (status >= 200) this.#answer = { status, headers };
   }
 
-  onResponseData(): void {
-    // Not needed; read to the end so that the connection can be used again.
+  /** Not needed; read to the end so that the connection can be used again. */
+  onResponseData(controller: Dispatcher.DispatchController, piece: Buffer): void {
+    this.#bodyBytes += piece.length;
+    if (this.#bodyBytes > MAX_ANSWER_BODY_BYTES) controller.abort(new Error('Too long an answer'));
   }
 
   onResponseEnd(): void {
