@@ -96,7 +96,7 @@ describe.each(DIRECTIONS)('from $from to $to', (direction) => {
     const records = makeRecords(0, 200);
     await write(source.client, name, records);
     const chosen = records
-      .filter(({ entry, labels }) => entry === 'line/motor/axis x' && labels['state'] === 'working')
+      .filter(({ entry, labels }) => entry === 'line/motor/axis-x' && labels['state'] === 'working')
       .map((record) => ({ ...record, entry: `edge/7/${record.entry}` }));
     expect(chosen.length).toBeGreaterThan(0);
     await expectContents(target.client, name, describeRecords(chosen));

@@ -4,7 +4,7 @@ import type { WrittenRecord } from './contents.ts';
 
 const T0 = 1_700_000_000_000_000n;
 const SIZES = [0, 1, 256, 4096, 70_000];
-const ENTRIES = ['sensor-1', 'sensor-2', 'line/motor', 'line/motor/axis x'];
+const ENTRIES = ['sensor-1', 'sensor-2', 'line/motor', 'line/motor/axis-x'];
 
 /** Content that follows from its name, so that a mix-up is seen. */
 export function contentOf(name: string, bytes: number): Buffer {
