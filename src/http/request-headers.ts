@@ -12,6 +12,7 @@ import { BATCH_V1_PREFIX, DEFAULT_CONTENT_TYPE } from '../wire/batch-v1.ts';
 import { isPrintableAscii } from '../wire/header-text.ts';
 import { LabelCollector } from '../wire/label-list.ts';
 import { parseByteCount } from '../wire/numbers.ts';
+import { encodingRefusal } from './body-decoder.ts';
 import { noteProxied } from './client-address.ts';
 import type { Addressed } from './client-address.ts';
 import { unfoldHeaderName } from './uws-binary.ts';
@@ -100,9 +101,11 @@ export class RequestHeaders {
   /**
    * Length of the content by http-api-records §1.3.
    * @returns undefined when neither header is there.
-   * @throws ApiError 422.
+   * @throws ApiError 422; 415 for a coding that is not understood, which would have no length to miss.
    */
   length(): number | undefined {
+    const refusal = this.isEncoded ? encodingRefusal(this.contentEncoding) : undefined;
+    if (refusal !== undefined) throw refusal;
     if (this.#contentLength !== undefined && !this.isEncoded) {
       return parseLength('content-length', this.#contentLength);
     }
@@ -110,7 +113,7 @@ export class RequestHeaders {
     return parseLength('x-reduct-content-length', this.#reductContentLength);
   }
 
-  /** @throws ApiError 422 when neither header is there or one is not a number. */
+  /** @throws ApiError as `length`, and 422 when neither header is there. */
   requiredLength(): number {
     const length = this.length();
     if (length === undefined) throw new ApiError(422, 'content-length header is required');

@@ -48,10 +48,12 @@ export interface Route {
   readonly entryName: string;
   /** For `badPath`: text of the 400 answer. */
   readonly text: string;
+  /** Behind a reserved suffix: what the path means to methods that the suffix means nothing to. */
+  readonly withoutSuffix: Route | undefined;
 }
 
-function route(target: Target, name = '', entryName = '', text = ''): Route {
-  return { target, name, entryName, text };
+function route(target: Target, name = '', entryName = '', text = '', withoutSuffix?: Route): Route {
+  return { target, name, entryName, text, withoutSuffix };
 }
 
 const UNKNOWN = route('unknown');
@@ -155,12 +157,13 @@ function parseBucketPath(path: string): Route {
   if (rawEntry === 'rename') return route('bucketRename', bucket);
   const entry = percentDecode(rawEntry, 'keep');
   if (entry === undefined) return badPath('entry_name');
+  const whole = route('entry', bucket, entry);
   for (const [suffix, target] of ENTRY_SUFFIXES) {
     if (entry.length > suffix.length && entry.endsWith(suffix)) {
-      return route(target, bucket, entry.slice(0, -suffix.length));
+      return route(target, bucket, entry.slice(0, -suffix.length), '', whole);
     }
   }
-  return route('entry', bucket, entry);
+  return whole;
 }
 
 /** `<name>` or `<name>/mode`. */

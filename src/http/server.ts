@@ -146,7 +146,7 @@ export class FrontServer {
   #dispatch(res: UwsResponse, req: UwsRequest): void {
     const method = req.getMethod();
     const path = req.getUrl();
-    const route = this.#router.resolve(path);
+    const route = this.#resolve(path, method);
     const exchange = this.#newExchange(res, req, method, path, route);
     const handler = ENDPOINTS[route.target].handlers.get(method);
     if (handler === undefined || this.#isStopping || !this.#isOpenFor(route)) {
@@ -159,6 +159,15 @@ export class FrontServer {
     } catch (error) {
       exchange.fail(error);
     }
+  }
+
+  /** A suffix of entry names is reserved for some methods only; to the others it is a part of the name. */
+  #resolve(path: string, method: string): Route {
+    const route = this.#router.resolve(path);
+    const { target, withoutSuffix } = route;
+    return withoutSuffix === undefined || ENDPOINTS[target].handlers.has(method)
+      ? route
+      : withoutSuffix;
   }
 
   #needsClientIp(): boolean {
@@ -187,8 +196,9 @@ export class FrontServer {
 
   /** The body is read to its end, so that a client that sends first and reads later gets the answer. */
   #refuseRequest(res: UwsResponse, req: UwsRequest, error: unknown): void {
+    const method = req.getMethod();
     const path = req.getUrl();
-    const exchange = this.#newExchange(res, req, req.getMethod(), path, this.#router.resolve(path));
+    const exchange = this.#newExchange(res, req, method, path, this.#resolve(path, method));
     this.#front.headers.scan(req, exchange);
     refuseWrite(this.#front, exchange, error);
   }

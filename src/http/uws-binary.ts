@@ -1,10 +1,14 @@
 /**
- * Loads the native binary of uWebSockets.js, with two defects of the Node.js 20 build for linux-x64 corrected on the way.
+ * Loads the native binary of uWebSockets.js, with defects of the builds for linux-x64 corrected on the way: all of these
+ * on Node.js 20, the one of header values on Node.js 22 and 24, which have the others mended.
  *
  * Names (uNetworking/uWebSockets.js issue 1018, fixed upstream in a release that has no Node.js 20 build for this C
  * library): a header name with an underscore makes the parser wait for ever, so that `x-reduct-label-engine_status`, a
  * header any sensor may send, is never answered. The check of a name's bytes accepts digits and `-` beside letters;
  * the correction widens it to `-` to `9` (which adds `.` and `/`) and `_`.
+ *
+ * Values of headers: the parser takes bytes beyond ASCII for blanks, because it compares them as signed, and cuts them
+ * off at both ends: a label `Zoë` would be stored as `Zo`, silently. The correction compares as unsigned.
  *
  * Request lines: one that arrives in pieces, as a small device prints it, is answered 505 at its first piece, because a
  * line that has no end yet counts as one of another protocol version. The correction looks for the end first: behind the
@@ -56,6 +60,25 @@ const CORRECTIONS: ReadonlyMap<string, readonly Correction[]> = new Map([
       },
       // Where error 505 was set: a jump to the above.
       { offset: 0xee1f5, before: '41c74500010000004531e4', after: 'e955ffffff660f1f440000' },
+      // Blanks behind a value, and before it: jge becomes jae, jg becomes ja.
+      { offset: 0xee410, before: '41803c01217d10', after: '41803c01217310' },
+      { offset: 0xee42b, before: '418079ff207f12', after: '418079ff207712' },
+    ],
+  ],
+  [
+    // uws_linux_x64_127.node
+    '78e38a9a163b1cf33ce539619e5908111dea95a12e7943d95fbcdd524879caa8',
+    [
+      { offset: 0xff5b1, before: '807c0301217d0c', after: '807c030121730c' },
+      { offset: 0xff5d1, before: '807bff207f11', after: '807bff207711' },
+    ],
+  ],
+  [
+    // uws_linux_x64_137.node
+    '3b549c14e01d9d1faf234cdf4b6f0fb08158605e3692cd0eb1b905e327bd3449',
+    [
+      { offset: 0xff941, before: '807c0301217d0c', after: '807c030121730c' },
+      { offset: 0xff961, before: '807bff207f11', after: '807bff207711' },
     ],
   ],
 ]);

@@ -91,7 +91,7 @@ export function loadUws(): UwsModule {
       'The HTTP server module uWebSockets.js does not load on this machine',
       {
         cause,
-        hint: 'It is prebuilt for glibc Linux, macOS and Windows: glibc 2.27 or later with Node.js 20, glibc 2.38 or later with Node.js 22 and 24.',
+        hint: 'It is prebuilt for glibc Linux, macOS and Windows: glibc 2.27 or later with Node.js 20, glibc 2.38 or later with Node.js 22 and 24. On Linux x64 the folder for temporary files (TMPDIR) must be writable, and code in it loadable.',
       },
     );
   }

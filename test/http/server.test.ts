@@ -112,10 +112,23 @@ describe('a server with a token', () => {
     await expectAllow('PATCH', '/b/x', 'GET,HEAD,POST,PUT,DELETE');
   });
 
-  test('PUT on an entry is not found', async () => {
-    const response = await front().api('PUT', '/b/x/e');
+  test.each(['/b/x/e', '/b/x/e/batch', '/b/x/e/q'])('PUT on %s is not found', async (path) => {
+    const response = await front().api('PUT', path);
     expect(response.status).toBe(404);
     expect(response.header('x-reduct-error')).toBe('Not found');
+  });
+
+  test('a suffix is a part of the name for methods that it means nothing to', async () => {
+    await front().api('POST', '/b/suffixes');
+    const labels = { 'x-reduct-label-a': '1' };
+    const rename = '/b/suffixes/a/rename?ts=1';
+    expect((await front().api('POST', rename, { body: 'x' })).status).toBe(200);
+    expect((await front().api('GET', rename)).header('x-reduct-entry')).toBe('a/rename');
+    expect((await front().api('PATCH', rename, { headers: labels })).status).toBe(200);
+    expect((await front().api('DELETE', rename)).status).toBe(200);
+    const patched = await front().api('PATCH', '/b/suffixes/a/q?ts=1', { headers: labels });
+    expect(patched.header('x-reduct-error')).toBe("Entry 'a/q' not found in bucket 'suffixes'");
+    await front().api('DELETE', '/b/suffixes');
   });
 
   test('OPTIONS on any path needs no token', async () => {
