@@ -53,7 +53,7 @@ export interface FrontDeps {
   readonly replications: ReplicationService;
   readonly lifecycles: Pick<
     LifecycleService,
-    'list' | 'detail' | 'create' | 'update' | 'setMode' | 'remove'
+    'list' | 'detail' | 'create' | 'update' | 'setMode' | 'remove' | 'withRenamedBucket'
   >;
   readonly links: Pick<LinkService, 'seal' | 'open' | 'read'>;
   readonly auth: Authenticator;

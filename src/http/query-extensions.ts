@@ -1,4 +1,6 @@
 /** There are no native extensions: why a query that asks for one is refused (http-api-records §5.6). */
+import { ApiError } from '../errors/errors.ts';
+import { compileCondition } from '../when/condition.ts';
 import { isJsonArray, isJsonObject } from '../wire/json.ts';
 import type { JsonObject, JsonValue } from '../wire/json.ts';
 
@@ -17,6 +19,8 @@ export function extensionRefusal(ext: JsonValue, queryId: number): string | unde
   const names: string[] = [];
   for (const step of steps) {
     if (!isJsonObject(step)) return `Each '#ext' pipeline step must be a JSON object ${where}`;
+    const whenText = conditionRefusal(step.get('when') ?? null);
+    if (whenText !== undefined) return whenText;
     const [name, second] = extensionNames(step);
     if (isPipeline && (name === undefined || second !== undefined)) {
       return `Each '#ext' pipeline step must contain exactly one extension ${where}`;
@@ -27,6 +31,17 @@ export function extensionRefusal(ext: JsonValue, queryId: number): string | unde
   const [first] = names;
   if (first === undefined) return `Extension name is not found ${where}`;
   return `Unknown extension '${first}' ${where}${isPipeline ? ' at step 0' : ''}`;
+}
+
+/** A bad condition of a step is told before its extension is looked for. */
+function conditionRefusal(when: JsonValue): string | undefined {
+  try {
+    compileCondition(when);
+    return undefined;
+  } catch (error) {
+    if (error instanceof ApiError) return error.message;
+    throw error;
+  }
 }
 
 /** An object of several keys without `when` is one step per key. */

@@ -84,6 +84,11 @@ export class Policy {
     this.#progressTs = undefined;
   }
 
+  /** Goes on where it was, under another name. A run that goes on is called off; the next one keeps its time. */
+  followBucket(bucketName: string): void {
+    this.#plan = { ...this.#plan, settings: { ...this.settings, bucketName } };
+  }
+
   #arm(delayMs: number): void {
     if (this.#isStopped) return;
     this.#cancelTimer = this.#deps.clock.after(delayMs, () => void this.#tick());

@@ -127,6 +127,28 @@ export class LifecycleService {
     });
   }
 
+  /**
+   * A bucket gets another name, and all policies for it follow: those of the environment too, until the next start.
+   * @param commit writes the given rows together with the rename; its failure leaves everything as it was.
+   */
+  withRenamedBucket(
+    bucketName: string,
+    newName: string,
+    commit: (rows: readonly RowChange[]) => Promise<void>,
+  ): Promise<void> {
+    return this.#inTurn(async () => {
+      const followers = [...this.#policies.values()].filter(
+        ({ settings }) => settings.bucketName === bucketName,
+      );
+      await commit(
+        followers.map(({ name, settings }) =>
+          lifecycleRow(name, { ...settings, bucketName: newName }),
+        ),
+      );
+      for (const policy of followers) policy.followBucket(newName);
+    });
+  }
+
   async #put(name: string, settings: LifecycleSettings): Promise<void> {
     const plan = this.#plan(name, settings);
     await this.#options.commitRows([lifecycleRow(name, settings)]);

@@ -147,6 +147,8 @@ describe('extensions', () => {
       "Each '#ext' pipeline step must contain exactly one extension in query id=7",
     ],
     ['[{"a":{}},1]', "Each '#ext' pipeline step must be a JSON object in query id=7"],
+    ['{"a":{},"when":[]}', 'Array type is not supported: []'],
+    ['[{"b":{}},{"a":{},"when":{"x":1}}]', "Operator 'x' must start with '$'"],
     ['{}', 'Extension name is not found in query id=7'],
     ['[]', 'Extension name is not found in query id=7'],
     ['"a"', 'Extension parameters must be a JSON object or an array of JSON objects in query id=7'],

@@ -106,6 +106,41 @@ describe('/lifecycles', () => {
     await front.api('DELETE', '/lifecycles/run');
   });
 
+  test('follows a rename of its bucket, and leaves the next bucket of the old name alone', async () => {
+    const front = opened();
+    for (const name of ['first', 'other']) await front.api('POST', `/b/${name}`);
+    const policy = body({ bucket: 'first', older_than: '48h', processing_interval: '1000h' });
+    await front.api('POST', '/lifecycles/follows', { body: policy });
+    await front.api('POST', '/lifecycles/stays', { body: body({ bucket: 'other' }) });
+    const rename = { headers: { 'content-type': 'application/json' } };
+    const taken = { ...rename, body: '{"new_name":"other"}' };
+    expect((await front.api('PUT', '/b/first/rename', taken)).status).toBe(409);
+    const bucketOf = async (name: string): Promise<unknown> =>
+      json(await front.api('GET', `/lifecycles/${name}`));
+    expect(await bucketOf('follows')).toMatchObject({ settings: { bucket: 'first' } });
+
+    const renamed = { ...rename, body: '{"new_name":"second"}' };
+    expect((await front.api('PUT', '/b/first/rename', renamed)).status).toBe(200);
+    await front.api('POST', '/b/first');
+    expect(await bucketOf('follows')).toMatchObject({ settings: { bucket: 'second' } });
+    expect(await bucketOf('stays')).toMatchObject({ settings: { bucket: 'other' } });
+    expect(loadLifecycles(front.inner.store.db).get('follows')?.bucketName).toBe('second');
+    expect(clock.delaysMs, 'the next run keeps its time').toEqual([HOUR_MS, HOUR_MS]);
+
+    const oldTs = BigInt(clock.ms - 100 * HOUR_MS) * 1000n;
+    for (const name of ['first', 'second']) {
+      await front.api('POST', `/b/${name}/e?ts=${oldTs}`, { body: 'x' });
+    }
+    await clock.runNext();
+    await clock.runNext();
+    const counts = ['first', 'second'].map(async (name) => {
+      const { entries } = JSON.parse((await front.api('GET', `/b/${name}`)).body.toString());
+      return entries[0].record_count;
+    });
+    expect(await Promise.all(counts)).toEqual([1, 0]);
+    for (const name of ['follows', 'stays']) await front.api('DELETE', `/lifecycles/${name}`);
+  });
+
   test('a policy exists once, and only one that exists can be changed', async () => {
     const front = await filled();
     await front.api('POST', '/lifecycles/once', { body: body() });

@@ -36,10 +36,13 @@ export function renameBucket(
   };
   const body = new TextBody(exchange, front.intake, options, (text) => {
     const newName = newBucketName(text);
-    const { catalog, tokens } = front.deps;
+    const { catalog, lifecycles, tokens } = front.deps;
     requireFull(identify(front, exchange, authorization));
-    const renamed = tokens.withRenamedBucket(name, newName, (rows) =>
-      catalog.renameBucket(name, newName, rows),
+    // One commit: after a crash the bucket and all that names it have the old name, or all have the new one.
+    const renamed = tokens.withRenamedBucket(name, newName, (tokenRows) =>
+      lifecycles.withRenamedBucket(name, newName, (policyRows) =>
+        catalog.renameBucket(name, newName, [...tokenRows, ...policyRows]),
+      ),
     );
     answerLater(exchange, renamed, () => exchange.ok());
   });
