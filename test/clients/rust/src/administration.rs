@@ -198,8 +198,17 @@ pub async fn lifecycles(Context { client, bucket, .. }: Context) {
 }
 
 pub async fn events(Context { client, .. }: Context) {
-    let is_there = || async { client.get_bucket("$system").await.is_ok() };
-    eventually(is_there, Duration::from_secs(6)).await;
+    // The bucket may be there earlier, with events of another family.
+    let is_there = || async {
+        let Ok(system) = client.get_bucket("$system").await else {
+            return false;
+        };
+        let entries = system.entries().await.unwrap();
+        entries
+            .iter()
+            .any(|entry| entry.name == "audit/clients/init-token" && entry.record_count > 0)
+    };
+    eventually(is_there, Duration::from_secs(1)).await;
     let system = client.get_bucket("$system").await.unwrap();
     let query = system
         .query("audit/clients/init-token")
