@@ -41,26 +41,14 @@ export class ReplicationEngine {
     this.#scheduler.onCommitted(headSequence, buckets);
   }
 
-  /** After entries of a bucket were renamed. Running slices end and go on under the new names. */
-  entriesRenamed(bucketId: number): void {
-    this.#scheduler.entriesRenamed(bucketId);
-  }
-
-  /**
-   * After a bucket was renamed: tasks that read it follow at once (replication §4.4). Resolves when that is durable.
-   */
-  bucketRenamed(name: string, newName: string): Promise<void> {
-    return this.service.renameSource(name, newName);
-  }
-
   /**
    * Names of the buckets whose log is read as it grows: those of enabled tasks, except tasks whose target does not answer,
    * which will read from the store what came meanwhile.
    */
   bucketsRead(): ReadonlySet<string> {
     const names = new Set<string>();
-    for (const { mode, isAvailable, settings } of this.service.tasks()) {
-      if (mode === 'enabled' && isAvailable) names.add(settings.srcBucket);
+    for (const { mode, isAvailable, loadError, settings } of this.service.tasks()) {
+      if (mode === 'enabled' && isAvailable && loadError === null) names.add(settings.srcBucket);
     }
     return names;
   }

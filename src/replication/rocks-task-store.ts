@@ -4,6 +4,7 @@ import type { RowCommitter } from '../catalog/ports.ts';
 import type { TokenVault } from '../secrets/token-vault.ts';
 import { COLUMN_META, META } from '../store/format.ts';
 import { metaIdRange, metaKey, metaKey64, metaRange } from '../store/keys.ts';
+import type { RowChange } from '../store/row-change.ts';
 import type { RangeOptions, RocksDatabase } from '../store/rocks.ts';
 import { BugError } from '../errors/errors.ts';
 import {
@@ -18,8 +19,6 @@ import type { DeadLetter, LoadedTask, StoredTask, TaskCursor, TaskStore } from '
 
 /** Dead letters kept per task; the oldest are given up beyond (policy `aged_out`, counted). */
 export const MAX_DEAD_LETTERS = 10_000;
-
-type MetaRow = Parameters<RowCommitter['commitRows']>[0][number];
 
 /** Numbers of a task's letters in the store: [first, next). */
 interface LetterRange {
@@ -74,14 +73,15 @@ export class RocksTaskStore implements TaskStore {
   /** The header goes along, because it remembers the ids that were used. */
   async save(task: StoredTask, cursor: TaskCursor): Promise<void> {
     await this.#commits.commitRows([
-      {
-        column: COLUMN_META,
-        key: metaKey(META.task, task.id),
-        value: encodeTask(task, this.#vault),
-      },
+      ...this.rowsOf(task),
       cursorRow(task.id, cursor),
       this.#catalog.headerRow(),
     ]);
+  }
+
+  rowsOf(task: StoredTask): readonly RowChange[] {
+    const value = encodeTask(task, this.#vault);
+    return [{ column: COLUMN_META, key: metaKey(META.task, task.id), value }];
   }
 
   async saveProgress(
@@ -89,7 +89,7 @@ export class RocksTaskStore implements TaskStore {
     cursor: TaskCursor,
     deadLetters: readonly DeadLetter[],
   ): Promise<void> {
-    const rows: MetaRow[] = [cursorRow(taskId, cursor)];
+    const rows: RowChange[] = [cursorRow(taskId, cursor)];
     const range = this.#lettersOf(taskId);
     let next = range.next;
     for (const letter of deadLetters) {
@@ -112,7 +112,7 @@ export class RocksTaskStore implements TaskStore {
   }
 
   async remove(taskId: number): Promise<void> {
-    const rows: MetaRow[] = [
+    const rows: RowChange[] = [
       { column: COLUMN_META, key: metaKey(META.task, taskId), value: null },
       { column: COLUMN_META, key: metaKey(META.cursor, taskId), value: null },
     ];
@@ -162,6 +162,6 @@ function letterKey(taskId: number, letter: number): Buffer {
   return metaKey64(META.deadLetter, taskId, BigInt(letter));
 }
 
-function cursorRow(taskId: number, cursor: TaskCursor): MetaRow {
+function cursorRow(taskId: number, cursor: TaskCursor): RowChange {
   return { column: COLUMN_META, key: metaKey(META.cursor, taskId), value: encodeCursor(cursor) };
 }

@@ -1,4 +1,5 @@
 /** Answers of the replication routes (replication §1.3, §1.5) as JSON texts. */
+import type { HourlyDiagnosticsJson } from './diagnostics.ts';
 import type { PendingFigures } from './pending.ts';
 import { toDetailJson } from './settings.ts';
 import type { Task } from './task.ts';
@@ -23,7 +24,7 @@ export function detailJson(view: TaskView, isExtended: boolean): string {
   const members = [
     `"info":${infoJson(view, '')}`,
     `"settings":${toDetailJson(task.settings)}`,
-    `"diagnostics":{"hourly":${JSON.stringify(task.diagnostics.toJson())}}`,
+    `"diagnostics":{"hourly":${JSON.stringify(hourly(task))}}`,
   ];
   if (isExtended) members.push(extendedJson(view));
   return `{${members.join(',')}}`;
@@ -81,9 +82,26 @@ function compressionJson({ settings, target, compressionNote, totals }: Task): o
   };
 }
 
+/** What keeps the task from running at this moment, whatever the target does. */
+function standingError(task: Task): { readonly code: number; readonly message: string } | null {
+  if (task.loadError !== null) return { code: 422, message: task.loadError };
+  return task.isSourceMissing ? { code: 404, message: 'source bucket missing' } : null;
+}
+
+/** The last hour; official clients show its errors, so one that stands is among them as long as it does. */
+function hourly(task: Task): HourlyDiagnosticsJson {
+  const json = task.diagnostics.toJson();
+  const standing = standingError(task);
+  if (standing === null) return json;
+  const { code, message } = standing;
+  const count = Math.max(1, json.errors[code]?.count ?? 0);
+  const errors = { ...json.errors, [code]: { count, last_message: message } };
+  return { ...json, errored: Math.max(1, json.errored), errors };
+}
+
 function lastError(task: Task): object | null {
-  if (task.loadError !== null) return { code: 422, message: task.loadError, time: null };
-  if (task.isSourceMissing) return { code: 404, message: 'source bucket missing', time: null };
+  const standing = standingError(task);
+  if (standing !== null) return { ...standing, time: null };
   const { lastError: error } = task;
   return error && { code: error.key, message: error.message, time: isoTime(error.atMs) };
 }

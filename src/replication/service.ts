@@ -1,6 +1,7 @@
 /** Management of replication tasks (replication §1.3–1.8). Main thread only. */
 import { ApiError } from '../errors/errors.ts';
 import type { Logger } from '../logging/logger.ts';
+import type { RowChange } from '../store/row-change.ts';
 import { JsonSyntaxError, memberText, parseJson, stringifyJson } from '../wire/json.ts';
 import { closeGap, openGap } from './log-ranges.ts';
 import { type PendingCounter, type PendingFigures } from './pending.ts';
@@ -142,6 +143,7 @@ export class TaskService implements ReplicationService {
       const cursor = this.#cursorAtHead(settings);
       await store.save(stored, cursor);
       const task = new Task(stored, cursor, Date.now);
+      this.#stopIfUnusable(task);
       this.#tasks.set(name, task);
       scheduler.add(task);
     });
@@ -214,18 +216,30 @@ export class TaskService implements ReplicationService {
     });
   }
 
-  /** Tasks that read this bucket read it under its new name from now on. */
-  async renameSource(bucketName: string, newName: string): Promise<void> {
+  async withRenamedSource(
+    bucketName: string,
+    newName: string,
+    commit: (rows: readonly RowChange[]) => Promise<void>,
+  ): Promise<void> {
+    // A change that is not durable yet would bring the old name back.
+    while (this.#changing.size > 0) await Promise.allSettled(this.#changing.values());
     const { scheduler, store } = this.#options;
-    const saves: Promise<void>[] = [];
-    for (const task of this.#tasks.values()) {
-      if (task.settings.srcBucket !== bucketName) continue;
-      task.settings = { ...task.settings, srcBucket: newName };
+    const moved = [...this.#tasks.values()]
+      .filter(({ settings }) => settings.srcBucket === bucketName)
+      .map((task) => ({ task, settings: { ...task.settings, srcBucket: newName } }));
+    await commit(
+      moved.flatMap(({ task: { id, name }, settings }) => store.rowsOf({ id, name, settings })),
+    );
+    for (const { task, settings } of moved) {
+      task.settings = settings;
       scheduler.recheck(task);
-      const { id, name, settings, cursor } = task;
-      saves.push(store.save({ id, name, settings }, cursor));
     }
-    await Promise.all(saves);
+  }
+
+  entriesRenamed(bucketName: string): void {
+    const { scheduler, source } = this.#options;
+    const bucket = source.bucket(bucketName);
+    if (bucket !== undefined) scheduler.entriesRenamed(bucket.id);
   }
 
   /** Checks 3 to 7 of replication §1.4, in this order. */

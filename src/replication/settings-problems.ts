@@ -4,11 +4,18 @@ import type { ReplicationSettings } from './settings.ts';
 
 /** The reason for people, without secrets; `null`: the task can run. */
 export function problemOf(settings: ReplicationSettings): string | null {
-  const { lockedToken, whenText, dstHost } = settings;
+  const { lockedToken, unknownMembers, whenText, dstHost } = settings;
   if (lockedToken !== null) {
     return (
       `the stored token of the target cannot be decrypted: ${lockedToken.problem}; ` +
       'give the key back and start again, or give dst_token again'
+    );
+  }
+  if (unknownMembers.length > 0) {
+    const names = unknownMembers.map((name) => `'${name}'`).join(', ');
+    return (
+      `unknown settings ${names}: they may be filters that this version does not know, so nothing is sent; ` +
+      'PUT the settings without them'
     );
   }
   try {

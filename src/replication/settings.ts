@@ -17,6 +17,7 @@ import {
   readStringList,
   readVariant,
 } from './settings-json.ts';
+import { unknownMembers } from './settings-members.ts';
 
 export const REPLICATION_MODES = ['enabled', 'paused', 'disabled'] as const;
 export type ReplicationMode = (typeof REPLICATION_MODES)[number];
@@ -50,6 +51,8 @@ export interface ReplicationSettings {
   readonly eachN: number | null;
   /** Seconds of record time, finite, from 0; `null`: no sampling by time. */
   readonly eachS: number | null;
+  /** Members of the body that nobody knows: they may be filters, so the task sends nothing. */
+  readonly unknownMembers: readonly string[];
   /** Answered in the form that SDKs up to 1.16 can read (spec §0.1). */
   readonly legacy: boolean;
 }
@@ -73,7 +76,7 @@ type Members = Readonly<Record<string, unknown>>;
  *
  * An update replaces everything, except: era A members which are absent keep their stored value (`null` or
  * `{}` clears), and the token is kept when `dst_token` is absent, `null` or `***` (`""` removes it).
- * `null` stands for the default of every optional member; unknown members are ignored.
+ * `null` stands for the default of every optional member. Unknown members are accepted and named in `unknownMembers`.
  *
  * Looks at the shape only. What needs the server's state, or has its place later in the order of spec §1.4
  * (name, URL, buckets, condition), is checked by the caller with `settings-checks.ts`.
@@ -115,6 +118,7 @@ export function parseSettings(
     mode: readVariant(members, 'mode', REPLICATION_MODES) ?? 'enabled',
     compression: readVariant(members, 'compression', COMPRESSIONS) ?? 'none',
     ...readEraA(members, stored),
+    unknownMembers: unknownMembers(members),
     legacy: isLegacyBody(members),
   };
 }

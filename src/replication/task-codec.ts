@@ -72,6 +72,7 @@ const DEFAULTS = {
   compression: 'none',
   dstToken: null,
   lockedToken: null,
+  unknownMembers: [],
 } as const;
 
 interface CursorRow {

@@ -1,5 +1,6 @@
 /** Seams of replication: what the front asks of it, and what it asks of store and catalogue. Main thread only. */
 import type { Position } from '../catalog/positions.ts';
+import type { RowChange } from '../store/row-change.ts';
 import type { FilterState } from './filter-state.ts';
 import type { ReplicationSettings } from './settings.ts';
 
@@ -34,6 +35,16 @@ export interface ReplicationService {
 
   /** Resolves when the task will never send again. @throws ApiError 404, 409. */
   remove(name: string): Promise<void>;
+
+  /** Renames a bucket, and in the same commit the source of the tasks that read it. Rejects as `commit` does. */
+  withRenamedSource(
+    bucketName: string,
+    newName: string,
+    commit: (rows: readonly RowChange[]) => Promise<void>,
+  ): Promise<void>;
+
+  /** After entries of a bucket got other names: what is not sent yet goes out under them. */
+  entriesRenamed(bucketName: string): void;
 }
 
 /** A task as it lies in the store. */
@@ -101,6 +112,8 @@ export interface TaskStore {
   allocateId(): number;
   /** Settings and cursor in one atomic write; resolves when it is durable. */
   save(task: StoredTask, cursor: TaskCursor): Promise<void>;
+  /** The rows of a task's settings, for a commit of somebody else. @throws UnavailableError like `save`. */
+  rowsOf(task: StoredTask): readonly RowChange[];
   /**
    * Cursor and new dead letters in one atomic write of the next commit group. May reject (disk full): the caller
    * keeps the letters and writes them with a later cursor.

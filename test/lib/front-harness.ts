@@ -168,6 +168,8 @@ function recordingReplications(calls: string[]): ReplicationService {
     update: (name, body) => record(`update ${name} ${body}`),
     setMode: (name, body) => record(`mode ${name} ${body}`),
     remove: (name) => record(`remove ${name}`),
+    withRenamedSource: (_name, _newName, commit) => commit([]),
+    entriesRenamed: () => undefined,
   };
 }
 

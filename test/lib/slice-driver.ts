@@ -27,6 +27,7 @@ export function settingsFor(
     dstHost: url,
     dstToken: null,
     lockedToken: null,
+    unknownMembers: [],
     entries: [],
     dstPrefix: '',
     whenText: null,

@@ -266,7 +266,7 @@ describe('renames', () => {
     const bucket = fixture.buckets.get('src');
     const id = fixture.entryId('src', 'e');
     bucket?.entries.set(id, 'new');
-    fixture.engine.entriesRenamed(bucket?.id ?? 0);
+    fixture.service.entriesRenamed('src');
     await fixture.service.setMode('t', '{"mode":"enabled"}');
     fixture.write('new', [3]);
     await untilStored(2, 'dst/new');
@@ -282,7 +282,7 @@ describe('renames', () => {
     if (bucket === undefined) throw new Error('no bucket');
     fixture.buckets.delete('src');
     fixture.buckets.set('moved', bucket);
-    await fixture.engine.bucketRenamed('src', 'moved');
+    await fixture.service.withRenamedSource('src', 'moved', async () => undefined);
     expect((await fixture.detail('t')).settings.src_bucket).toBe('moved');
     expect((await fixture.detail('t')).info.is_active).toBe(true);
     fixture.append('moved', 'e', [{ ts: 2n, payload: Buffer.alloc(1) }]);

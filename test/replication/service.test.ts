@@ -258,6 +258,74 @@ describe('the token of a task', () => {
   });
 });
 
+describe('members that nobody knows', () => {
+  test.each([
+    ['on creation', async () => fixture.service.create('t', body({ onlyLabels: ['a'] }))],
+    [
+      'on an update',
+      async () => {
+        await fixture.service.create('t', body());
+        await fixture.service.update('t', body({ onlyLabels: ['a'] }));
+      },
+    ],
+  ])('stop the task visibly %s, over a restart, until a PUT without them', async (_what, make) => {
+    await make();
+    fixture.write('e', [1, 2]);
+    await fixture.restart();
+    fixture.write('e', [3]);
+    const reason = expect.stringMatching(
+      /^unknown settings 'onlyLabels': .* PUT the settings without/,
+    );
+    for (const mode of ['paused', 'enabled']) {
+      await fixture.service.setMode('t', JSON.stringify({ mode }));
+      const detail = await fixture.detail('t', true);
+      expect(detail.info).toMatchObject({ mode, is_active: false, pending_records: 3 });
+      expect(detail.settings).not.toHaveProperty('onlyLabels');
+      expect(detail.diagnostics.hourly.errors).toEqual({
+        422: { count: 1, last_message: reason },
+      });
+      expect(detail.extended.last_error).toEqual({ code: 422, message: reason, time: null });
+    }
+    await fixture.service.update('t', body());
+    const detail = await fixture.detail('t', true);
+    expect(detail.info.is_active).toBe(true);
+    expect(detail.info.pending_records).toBe(3);
+  });
+
+  test('are not meant where they are copies in camel case, or null', async () => {
+    const copies = {
+      srcBucket: 'src',
+      dstBucket: 'dst',
+      dstHost: URL_TEXT,
+      dstToken: '',
+      eachN: 1,
+    };
+    const others = { eachS: 2, dstPrefix: 'p', future: null };
+    await fixture.service.create('t', body({ ...copies, ...others }));
+    const { info, settings } = await fixture.detail('t');
+    expect(info.is_active).toBe(true);
+    expect(settings).toEqual({
+      src_bucket: 'src',
+      dst_bucket: 'dst',
+      dst_host: URL_TEXT,
+      dst_token: null,
+      entries: [],
+      dst_prefix: '',
+      when: null,
+      mode: 'enabled',
+      compression: 'none',
+    });
+  });
+
+  test('are kept in bounds', async () => {
+    const many = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`${i}`.repeat(90), 1]));
+    await fixture.service.create('t', body(many));
+    const [stored] = fixture.store.load();
+    expect(stored?.task.settings.unknownMembers).toHaveLength(8);
+    expect(JSON.stringify(stored?.task.settings.unknownMembers).length).toBeLessThan(600);
+  });
+});
+
 test('a stored task whose condition cannot be compiled stands still and says why', async () => {
   await fixture.service.create('t', body());
   const [stored] = fixture.store.load();

@@ -24,6 +24,7 @@ describe('creating', () => {
       dstHost: 'http://localhost:9000',
       dstToken: null,
       lockedToken: null,
+      unknownMembers: [],
       entries: [],
       dstPrefix: '',
       whenText: null,
@@ -80,8 +81,10 @@ describe('creating', () => {
     });
   });
 
-  test('unknown members, such as the camel-case copies of old SDKs, are ignored', () => {
-    expect(create({ srcBucket: 'x', eachN: 7, nonsense: [1] })).toEqual(create());
+  test('camel-case copies of old SDKs are ignored, and other unknown members are named', () => {
+    expect(create({ srcBucket: 'x', eachN: 7 })).toEqual(create());
+    const unknownMembers = ['nonsense'];
+    expect(create({ nonsense: [1], other: null })).toEqual({ ...create(), unknownMembers });
   });
 
   test('an empty or masked token is no token', () => {

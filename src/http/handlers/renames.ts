@@ -36,12 +36,14 @@ export function renameBucket(
   };
   const body = new TextBody(exchange, front.intake, options, (text) => {
     const newName = newBucketName(text);
-    const { catalog, lifecycles, tokens } = front.deps;
+    const { catalog, lifecycles, replications, tokens } = front.deps;
     requireFull(identify(front, exchange, authorization));
     // One commit: after a crash the bucket and all that names it have the old name, or all have the new one.
     const renamed = tokens.withRenamedBucket(name, newName, (tokenRows) =>
       lifecycles.withRenamedBucket(name, newName, (policyRows) =>
-        catalog.renameBucket(name, newName, [...tokenRows, ...policyRows]),
+        replications.withRenamedSource(name, newName, (taskRows) =>
+          catalog.renameBucket(name, newName, [...tokenRows, ...policyRows, ...taskRows]),
+        ),
       ),
     );
     answerLater(exchange, renamed, () => exchange.ok());
@@ -85,9 +87,11 @@ export function renameEntry(front: Front, exchange: Exchange, req: UwsRequest, r
   const body = new TextBody(exchange, front.intake, options, (text) => {
     const newName = stringMember(parseJsonObject(text), 'new_name');
     if (newName === undefined) throw invalidJson('missing field `new_name`');
-    const { catalog } = front.deps;
+    const { catalog, replications } = front.deps;
     requireWrite(identify(front, exchange, authorization), route.name);
-    const renamed = catalog.renameEntry(route.name, route.entryName, newName);
+    const renamed = catalog
+      .renameEntry(route.name, route.entryName, newName)
+      .then(() => replications.entriesRenamed(route.name));
     answerLater(exchange, renamed, () => exchange.ok());
   });
   body.receive(front.headers);
