@@ -26,9 +26,12 @@ const MIN_RATE = 100;
 const MAX_RATE = 1_000_000;
 const DEFAULT_RATE = 20_000;
 
-/** The command line of the demo; parsing `--help` or a bad value throws commander's `CommanderError`. */
-export function demoCommand(): Command {
-  return new Command('npm run demo --')
+/**
+ * The command line of the demo; parsing `--help` or a bad value throws commander's `CommanderError`.
+ * @param name as help shows it.
+ */
+export function demoCommand(name: string = 'npm run demo --'): Command {
+  return new Command(name)
     .description(
       'Starts two instances on loopback, edge and cloud, writes vibration from four sensors into the edge, ' +
         'replicates what matches to the cloud, kills the cloud in between, and compares both sides.',
