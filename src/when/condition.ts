@@ -7,6 +7,7 @@ import {
   splitDirectives,
   type SplitCondition,
 } from './directives.ts';
+import { hasContext } from './evaluate/context.ts';
 import { ConditionStream } from './evaluate/stream.ts';
 import { type Evaluate, type RecordView, Scope } from './frame.ts';
 import { allOf } from './operators/logical.ts';
@@ -22,6 +23,11 @@ export class CompiledCondition {
     this.directives = directives;
     this.#root = root;
     this.#scope = scope;
+  }
+
+  /** Whether the verdict on a record depends on those before it, or decides about others. */
+  get isStateful(): boolean {
+    return this.#scope.stateCount > 0 || hasContext(this.directives);
   }
 
   /**

@@ -107,3 +107,23 @@ export function formatBatchV1Tail(contentType: string, labels: Labels): string {
 export function formatBatchV1Line(ts: bigint, lengthBytes: number, tail: string): string {
   return `${BATCH_V1_PREFIX}${ts}: ${lengthBytes}${tail}`;
 }
+
+/**
+ * Whether a tail says without doubt what the record's content type and labels are. The format has no escapes, so a value
+ * that begins with a quote, one that holds both a comma and a quote, and a content type with a comma read as something
+ * else, or are cut; such a tail can only be told by its marks.
+ * @param tail as in `formatBatchV1Line`.
+ */
+export function isExactTail(tail: string): boolean {
+  const comma = tail.indexOf(',', 1);
+  if (comma === -1) return true;
+  return EXACT_LABELS.test(tail.slice(comma));
+}
+
+/**
+ * `,<name>=<value>` to the end: a name holds nothing that belongs into a content type; a value without quotes begins with
+ * something else than a blank or a quote; one in quotes holds a comma, which is what it was quoted for, and no `=` behind
+ * one, which would be the next label.
+ */
+const EXACT_LABELS =
+  /^(?:,[^\s",=;][^",=;]*=(?:|[^\s",](?:[^,]*[^\s,])?|"(?=[^"]*,)(?![^"]*,[^"]*=)[^"\s](?:[^"]*[^"\s])?"))*$/;

@@ -1,0 +1,85 @@
+/** Records of a batch read as its headers describe them (http-api-records §4). */
+import { ApiError } from '../errors/errors.ts';
+import type { AnswerHeaders } from '../replication/answer-headers.ts';
+import { describeMeta, type MetaInfo } from '../replication/scan/meta-cache.ts';
+import { BATCH_V1_PREFIX, BatchV1Parser, isExactTail } from '../wire/batch-v1.ts';
+
+/** Content type and labels, shared by the records that have them in common. */
+export interface HeadMeta extends MetaInfo {
+  /** `tail` as text. */
+  readonly tailText: string;
+  /** False: the header may not say what the labels are, because the format cannot express all values. */
+  readonly isExact: boolean;
+}
+
+/** Everything of a record but its content. */
+export interface RecordHead {
+  /** µs. */
+  readonly ts: bigint;
+  readonly lengthBytes: number;
+  readonly meta: HeadMeta;
+}
+
+/** Distinct metas kept; policy when full: `forget_all`. */
+const MAX_METAS = 1024;
+
+/** Reads headers of any number of answers; equal content types and labels give the identical meta, mostly. */
+export class HeadParser {
+  readonly #parser: BatchV1Parser = new BatchV1Parser();
+  readonly #known: Map<string, HeadMeta> = new Map();
+  #lastTail: string | undefined;
+  #lastMeta: HeadMeta = toHeadMeta('', []);
+
+  /** In ascending order of time, which is that of the body. @throws ApiError 422 for headers that cannot be read. */
+  parse(headers: AnswerHeaders): RecordHead[] {
+    const heads: RecordHead[] = [];
+    let isSorted = true;
+    let last = -1n;
+    for (const name in headers) {
+      if (!name.startsWith(BATCH_V1_PREFIX)) continue;
+      const value = headers[name];
+      const head = this.#parseLine(name, typeof value === 'string' ? value : (value?.[0] ?? ''));
+      if (head.ts <= last) isSorted = false;
+      last = head.ts;
+      heads.push(head);
+    }
+    return isSorted ? heads : heads.toSorted((a, b) => (a.ts < b.ts ? -1 : 1));
+  }
+
+  #parseLine(name: string, value: string): RecordHead {
+    const ts = BigInt(name.slice(BATCH_V1_PREFIX.length));
+    const comma = value.indexOf(',');
+    if (comma === -1) throw new ApiError(422, 'Invalid batched header');
+    const lengthBytes = Number(value.slice(0, comma));
+    const tail = value.slice(comma);
+    if (tail !== this.#lastTail) {
+      this.#lastMeta = this.#metaOf(tail, value);
+      this.#lastTail = tail;
+    }
+    return { ts, lengthBytes, meta: this.#lastMeta };
+  }
+
+  #metaOf(tail: string, value: string): HeadMeta {
+    let meta = this.#known.get(tail);
+    if (meta === undefined) {
+      const { contentType, labels } = this.#parser.parse(value);
+      const isExact = isExactTail(tail);
+      meta = { ...toHeadMeta(contentType, withoutComputed(labels)), isExact };
+      if (this.#known.size >= MAX_METAS) this.#known.clear();
+      this.#known.set(tail, meta);
+    }
+    return meta;
+  }
+}
+
+/** Of content type and labels that are known for sure. */
+export function toHeadMeta(contentType: string, labels: readonly string[]): HeadMeta {
+  const info = describeMeta(contentType, labels);
+  return { ...info, tailText: info.tail.toString('latin1'), isExact: true };
+}
+
+/** Labels that the query computed (`@name`) are no part of the record. */
+function withoutComputed(labels: readonly string[]): readonly string[] {
+  if (!labels.some((text, at) => at % 2 === 0 && text.startsWith('@'))) return labels;
+  return labels.filter((_, at) => !(labels[at - (at % 2)] ?? '').startsWith('@'));
+}

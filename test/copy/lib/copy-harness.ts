@@ -1,0 +1,123 @@
+/** Two instances and copies between their buckets. */
+import { InstanceClient } from '../../../src/client/instance-client.ts';
+import { BucketSink } from '../../../src/copy/bucket-sink.ts';
+import { BucketSource } from '../../../src/copy/bucket-source.ts';
+import { copyBucket, type CopyReport, type CopySettings } from '../../../src/copy/copy.ts';
+import type { RetryOptions } from '../../../src/copy/attempts.ts';
+import { type CopySink, type CopySource, NO_FILTER } from '../../../src/copy/types.ts';
+import type { Api, TestRecord } from '../../lib/api.ts';
+import { type RunningInstance, startInstance, TEST_TOKEN } from '../../lib/instance.ts';
+import { withTempDir } from '../../lib/temp-dir.ts';
+
+export const QUICK_RETRY: RetryOptions = { attempts: 4, delayMs: 5 };
+
+/** Beyond all timestamps of tests, µs. */
+export const STOP_US = 1n << 60n;
+
+export interface Pair {
+  readonly source: RunningInstance;
+  readonly target: RunningInstance;
+}
+
+export async function withPair(
+  use: (pair: Pair) => Promise<void>,
+  env: Readonly<Record<string, string>> = {},
+): Promise<void> {
+  await withTempDir(async (path) => {
+    const source = await startInstance(`${path}/source`, env);
+    try {
+      const target = await startInstance(`${path}/target`, env);
+      try {
+        await use({ source, target });
+      } finally {
+        await target.stop();
+      }
+    } finally {
+      await source.stop();
+    }
+  });
+}
+
+export function clientOf(url: string, token: string | null = TEST_TOKEN): InstanceClient {
+  return new InstanceClient({ url, token, caPem: null, verifyTls: true, timeoutMs: 20_000 });
+}
+
+export function settingsOf(
+  source: CopySource,
+  sink: CopySink,
+  changes: Partial<CopySettings> = {},
+): CopySettings {
+  return {
+    source,
+    sink,
+    filter: NO_FILTER,
+    entries: [],
+    startUs: null,
+    stopUs: STOP_US,
+    fromLast: false,
+    verify: false,
+    dryRun: false,
+    parallel: 4,
+    memoryBytes: 64 * 1024 * 1024,
+    failuresPath: null,
+    signal: new AbortController().signal,
+    onProgress: () => undefined,
+    ...changes,
+  };
+}
+
+/** Copies bucket `src` of one server to bucket `dst` of another. */
+export async function copyBetween(
+  sourceUrl: string,
+  targetUrl: string,
+  changes: Partial<CopySettings> = {},
+): Promise<CopyReport> {
+  const from = clientOf(sourceUrl);
+  const to = clientOf(targetUrl);
+  const signal = changes.signal ?? new AbortController().signal;
+  const common = { retry: QUICK_RETRY, ttlS: 60, signal };
+  try {
+    const source = new BucketSource({
+      ...common,
+      client: from,
+      bucket: 'src',
+      side: "source 'src'",
+    });
+    const sink = new BucketSink({
+      ...common,
+      client: to,
+      bucket: 'dst',
+      side: "destination 'dst'",
+    });
+    return await copyBucket(settingsOf(source, sink, changes));
+  } finally {
+    await from.close();
+    await to.close();
+  }
+}
+
+/** Records with timestamps from `firstUs` in steps of `stepUs`. */
+export function someRecords(
+  count: number,
+  labelsOf: (index: number) => Record<string, string> = () => ({}),
+  { firstUs = 1_000_000n, stepUs = 1_000n, bytes = 20 } = {},
+): TestRecord[] {
+  return Array.from({ length: count }, (_, index) => ({
+    ts: firstUs + BigInt(index) * stepUs,
+    payload: Buffer.alloc(bytes, `${index} `),
+    labels: labelsOf(index),
+  }));
+}
+
+export async function fill(
+  api: Api,
+  bucket: string,
+  entry: string,
+  records: readonly TestRecord[],
+): Promise<void> {
+  await api.call('POST', `/b/${bucket}`);
+  for (let at = 0; at < records.length; at += 80) {
+    const answer = await api.writeBatch(bucket, entry, records.slice(at, at + 80));
+    if (answer.status !== 200) throw new Error(`${answer.status} ${answer.error}`);
+  }
+}
