@@ -1,5 +1,12 @@
 /** Which handler serves which method of which target, and what the methods of a target are called in `allow`. */
 import type { Handler } from './front.ts';
+import {
+  cancelBackfill,
+  changeBackfill,
+  createBackfill,
+  listBackfills,
+  readBackfill,
+} from './handlers/backfills.ts';
 import { readBatch, writeBatch } from './handlers/batch.ts';
 import { createBucket, readBucket, removeBucket, updateBucket } from './handlers/buckets.ts';
 import { removeBatch, removeEntryOrRecord, updateBatch, updateRecord } from './handlers/changes.ts';
@@ -130,6 +137,11 @@ export const ENDPOINTS: Readonly<Record<Target, Endpoint>> = {
     'replication',
   ),
   replicationMode: endpoint({ patch: setReplicationMode }, 'replication'),
+  replicationBackfills: endpoint({ get: listBackfills, post: createBackfill }, 'replication'),
+  replicationBackfill: endpoint(
+    { get: readBackfill, patch: changeBackfill, delete: cancelBackfill },
+    'replication',
+  ),
   lifecycles: endpoint({ get: listLifecycles }, 'lifecycle'),
   lifecycle: endpoint(
     { get: readLifecycle, post: createLifecycle, put: updateLifecycle, delete: removeLifecycle },

@@ -31,6 +31,8 @@ export const TARGETS = [
   'replications',
   'replication',
   'replicationMode',
+  'replicationBackfills',
+  'replicationBackfill',
   'lifecycles',
   'lifecycle',
   'lifecycleMode',
@@ -45,6 +47,7 @@ export interface Route {
   readonly target: Target;
   /** Bucket, name of a token, task or policy, or file name of a link; empty where there is none. */
   readonly name: string;
+  /** Also the id of a back-fill. */
   readonly entryName: string;
   /** For `badPath`: text of the 400 answer. */
   readonly text: string;
@@ -205,7 +208,7 @@ function parseTokenPath(path: string): Route {
   return route(isRotation ? 'tokenRotate' : 'token', name);
 }
 
-/** `[<name>[/mode]]`, each also with a slash behind it (replication §1). */
+/** `[<name>[/mode|/backfills[/<id>]]]`, each also with a slash behind it (replication §1). */
 function parseReplicationPath(path: string): Route {
   const trimmed = path.endsWith('/') ? path.slice(0, -1) : path;
   if (trimmed === '') return path === '' ? route('replications') : UNKNOWN;
@@ -213,9 +216,13 @@ function parseReplicationPath(path: string): Route {
   const name = percentDecode(slash === -1 ? trimmed : trimmed.slice(0, slash), 'keep');
   if (name === undefined) return badPath('replication_name');
   if (slash === -1) return route('replication', name);
-  return slash > 0 && trimmed.slice(slash + 1) === 'mode'
-    ? route('replicationMode', name)
-    : UNKNOWN;
+  if (slash === 0) return UNKNOWN;
+  const [part, id, ...more] = trimmed.slice(slash + 1).split('/');
+  if (part === 'mode' && id === undefined) return route('replicationMode', name);
+  if (part !== 'backfills' || more.length > 0) return UNKNOWN;
+  return id === undefined
+    ? route('replicationBackfills', name)
+    : route('replicationBackfill', name, id);
 }
 
 function badPath(parameter: string): Route {

@@ -5,6 +5,7 @@
 import type { Position } from '../catalog/positions.ts';
 import type { FailureKind } from './backoff.ts';
 import type { FilterState } from './filter-state.ts';
+import type { RangeKind, RangeScope } from './ranges/range.ts';
 import type { ReplicationSettings } from './settings.ts';
 import type { TargetInfo } from './transfer/target-info.ts';
 import type { DeadLetter } from './types.ts';
@@ -78,6 +79,14 @@ interface ScanJob {
   readonly namesEpoch: number;
 }
 
+/** What is special about sending a range behind the live cursor. */
+export interface RangeScan {
+  readonly kind: RangeKind;
+  readonly scope: RangeScope;
+  /** A window takes at most about so many records: what is begun is finished when live records come. */
+  readonly windowRecords: number;
+}
+
 /** Go on from a position: scan, send, wait for answers. */
 export interface SendJob extends ScanJob {
   readonly kind: 'send';
@@ -90,6 +99,22 @@ export interface SendJob extends ScanJob {
   readonly probeFirst: boolean;
   /** Records below this sequence may have been sent before: changes of their labels follow in the log. */
   readonly resendSequence: number;
+  /** Set for a range; `null`: the live cursor. */
+  readonly range: RangeScan | null;
+  /** Something else of the task waits: the slice ends when it has caught up, without waiting for more. */
+  readonly isAwaited: boolean;
+}
+
+/** Look into the index for where a range begins and ends and how much it is. */
+export interface PlanJob {
+  readonly kind: 'plan';
+  readonly task: TaskSpec;
+  readonly bucketId: number;
+  readonly scope: RangeScope;
+  /** All entries of the bucket. */
+  readonly entries: EntryNames;
+  /** Blocks from this sequence on do not belong to it. */
+  readonly endSequence: number;
 }
 
 /** Scan without sending, for the pending count. */
@@ -104,7 +129,7 @@ export interface CheckJob {
   readonly task: TaskSpec;
 }
 
-export type ReplicationJob = SendJob | CountJob | CheckJob;
+export type ReplicationJob = SendJob | CountJob | CheckJob | PlanJob;
 
 /**
  * Why a slice could not go on. Besides the kinds of `backOff`: `auth` waits for `retryAfterMs` or new settings,
@@ -141,6 +166,9 @@ export interface SliceCounts {
   /** Matching records (and their bytes) between the old and the new position. */
   readonly passedRecords: number;
   readonly passedBytes: number;
+  /** Records of the range's scope there, whether they match or not; 0 for the live cursor. */
+  readonly seenRecords: number;
+  readonly seenBytes: number;
 }
 
 export interface SendResult {
@@ -176,7 +204,16 @@ export interface CheckResult {
   readonly failure: SliceFailure | null;
 }
 
-export type ReplicationResult = SendResult | CountResult | CheckResult;
+/** Sequences [from, to) hold everything; `records` and `bytes` are before label filters. `from` is `to` when there is none. */
+export interface PlanResult {
+  readonly kind: 'plan';
+  readonly fromSequence: number;
+  readonly toSequence: number;
+  readonly records: number;
+  readonly bytes: number;
+}
+
+export type ReplicationResult = SendResult | CountResult | CheckResult | PlanResult;
 
 /** Runs jobs, in worker threads or (in tests) in this one. */
 export interface ReplicationPool {

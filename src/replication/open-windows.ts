@@ -19,6 +19,8 @@ export interface OpenWindow {
   end: WindowEnd;
   filterState: FilterState | null;
   removed: number;
+  seenRecords: number;
+  seenBytes: number;
   /** Batches without an answer. */
   unanswered: number;
   /** A request with a batch of it was made. */
@@ -35,6 +37,8 @@ export class OpenWindows {
   passedRecords = 0;
   passedBytes = 0;
   removed = 0;
+  seenRecords = 0;
+  seenBytes = 0;
 
   constructor(position: Position, filterState: FilterState | null) {
     this.#position = position;
@@ -77,10 +81,11 @@ export class OpenWindows {
   /** @returns the open window; undefined when there is nothing to send in it. */
   open(window: Window): OpenWindow | undefined {
     const last = this.#windows.at(-1);
-    const { to, end, filterState, removed } = window;
+    const { to, end, filterState, removed, seenRecords, seenBytes } = window;
     if (window.batches.length > 0) {
       const unanswered = window.batches.length;
-      const open = { window, to, end, filterState, removed, unanswered, isStarted: false };
+      const seen = { seenRecords, seenBytes };
+      const open = { window, to, end, filterState, removed, ...seen, unanswered, isStarted: false };
       this.#windows.push(open);
       this.#unansweredBytes += window.bytes;
       return open;
@@ -89,11 +94,15 @@ export class OpenWindows {
       this.#position = to;
       this.#filterState = filterState;
       this.removed += removed;
+      this.seenRecords += seenRecords;
+      this.seenBytes += seenBytes;
     } else {
       last.to = to;
       last.end = end;
       last.filterState = filterState;
       last.removed += removed;
+      last.seenRecords += seenRecords;
+      last.seenBytes += seenBytes;
     }
     return undefined;
   }
@@ -114,6 +123,8 @@ export class OpenWindows {
       this.#position = first.to;
       this.#filterState = first.filterState;
       this.removed += first.removed;
+      this.seenRecords += first.seenRecords;
+      this.seenBytes += first.seenBytes;
       this.passedRecords += first.window.records;
       this.passedBytes += first.window.bytes;
     }

@@ -7,6 +7,7 @@ import { endOf, recordsBetween, skipGaps, stopOf } from './log-ranges.ts';
 import type { CountResult, EntryNames, ReplicationPool } from './messages.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { CountState, Task } from './task.ts';
+import { backlogRecords } from './ranges/range.ts';
 import type { ReplicationSource } from './types.ts';
 
 /** Slices of tasks that get on end after a quarter of this. */
@@ -40,8 +41,18 @@ export class PendingCounter {
     this.#scheduler = scheduler;
   }
 
-  /** What is known now. */
+  /** What is known now, ranges included. */
   figures(task: Task): PendingFigures {
+    const live = this.#liveFigures(task);
+    const behind = rangeFigures(task);
+    return {
+      records: live.records + behind.records,
+      bytes: live.bytes + behind.bytes,
+      isExact: live.isExact && behind.records === 0,
+    };
+  }
+
+  #liveFigures(task: Task): PendingFigures {
     const end = this.#endOf(task);
     const scanned = scannedBy(task);
     const { openRecords, openBytes } = scanned;
@@ -67,7 +78,7 @@ export class PendingCounter {
    * that is sending looks at the rest of its log by itself, and counting would only slow it down.
    */
   async refresh(tasks: readonly Task[], limitMs: number): Promise<void> {
-    const unknown = tasks.filter((task) => !isSending(task) && !this.figures(task).isExact);
+    const unknown = tasks.filter((task) => !isSending(task) && !this.#liveFigures(task).isExact);
     if (unknown.length === 0) return;
     let timer: NodeJS.Timeout | undefined;
     const limit = new Promise<void>((resolve) => {
@@ -183,6 +194,25 @@ function scannedBy(task: Task): Scanned {
     openRecords: line.get('openRecords'),
     openBytes: line.get('openBytes'),
   };
+}
+
+/**
+ * What the ranges have left, at most: records of backlog segments before filters, and what the index says about back-fills.
+ */
+function rangeFigures(task: Task): { readonly records: number; readonly bytes: number } {
+  let records = 0;
+  let bytes = 0;
+  for (const { stored, isUnfinished } of task.ranges.all()) {
+    if (!isUnfinished) continue;
+    if (stored.kind === 'backfill') {
+      records += Math.max(0, stored.totalRecords - stored.doneRecords);
+      bytes += Math.max(0, stored.totalBytes - stored.doneBytes);
+    } else {
+      records += backlogRecords(stored);
+      bytes += Math.round(backlogRecords(stored) * meanBytes(task, task.count));
+    }
+  }
+  return { records, bytes };
 }
 
 function meanBytes({ passedRecords, passedBytes }: Task, count: CountState | null): number {

@@ -15,6 +15,9 @@ import {
   encodeDeadLetter,
   encodeTask,
 } from './task-codec.ts';
+import { decodeRange, encodeRange } from './ranges/range-codec.ts';
+import type { RangeChange } from './ranges/range-list.ts';
+import type { StoredRange } from './ranges/range.ts';
 import type { DeadLetter, LoadedTask, StoredTask, TaskCursor, TaskStore } from './types.ts';
 
 /** Dead letters kept per task; the oldest are given up beyond (policy `aged_out`, counted). */
@@ -54,7 +57,8 @@ export class RocksTaskStore implements TaskStore {
       const cursor = this.#db.get(COLUMN_META, metaKey(META.cursor, task.id));
       // Both rows are written by one commit; a task without cursor cannot come from this code.
       if (cursor === undefined) throw new BugError(`task ${task.id} '${task.name}' has no cursor`);
-      loaded.push({ task, cursor: decodeCursor(cursor), isStale });
+      const ranges = this.#rangesOf(task.id);
+      loaded.push({ task, cursor: decodeCursor(cursor), ranges, isStale });
     });
     this.#forEachRow({ ...metaRange(META.deadLetter), keysOnly: true }, (key) => {
       const taskId = key.readUInt32BE(1);
@@ -71,10 +75,11 @@ export class RocksTaskStore implements TaskStore {
   }
 
   /** The header goes along, because it remembers the ids that were used. */
-  async save(task: StoredTask, cursor: TaskCursor): Promise<void> {
+  async save(task: StoredTask, cursor: TaskCursor, ranges: readonly RangeChange[]): Promise<void> {
     await this.#commits.commitRows([
       ...this.rowsOf(task),
       cursorRow(task.id, cursor),
+      ...ranges.map((change) => rangeRow(task.id, change)),
       this.#catalog.headerRow(),
     ]);
   }
@@ -88,8 +93,10 @@ export class RocksTaskStore implements TaskStore {
     taskId: number,
     cursor: TaskCursor,
     deadLetters: readonly DeadLetter[],
+    ranges: readonly RangeChange[],
   ): Promise<void> {
     const rows: RowChange[] = [cursorRow(taskId, cursor)];
+    for (const change of ranges) rows.push(rangeRow(taskId, change));
     const range = this.#lettersOf(taskId);
     let next = range.next;
     for (const letter of deadLetters) {
@@ -116,9 +123,11 @@ export class RocksTaskStore implements TaskStore {
       { column: COLUMN_META, key: metaKey(META.task, taskId), value: null },
       { column: COLUMN_META, key: metaKey(META.cursor, taskId), value: null },
     ];
-    this.#forEachRow({ ...metaIdRange(META.deadLetter, taskId), keysOnly: true }, (key) => {
-      rows.push({ column: COLUMN_META, key, value: null });
-    });
+    for (const kind of [META.deadLetter, META.taskRange]) {
+      this.#forEachRow({ ...metaIdRange(kind, taskId), keysOnly: true }, (key) => {
+        rows.push({ column: COLUMN_META, key, value: null });
+      });
+    }
     await this.#commits.commitRows(rows);
     this.#letters.delete(taskId);
   }
@@ -130,6 +139,14 @@ export class RocksTaskStore implements TaskStore {
       letters.push(decodeDeadLetter(value));
     });
     return letters;
+  }
+
+  #rangesOf(taskId: number): StoredRange[] {
+    const ranges: StoredRange[] = [];
+    this.#forEachRow(metaIdRange(META.taskRange, taskId), (_key, value) => {
+      ranges.push(decodeRange(value));
+    });
+    return ranges;
   }
 
   #lettersOf(taskId: number): LetterRange {
@@ -160,6 +177,11 @@ export class RocksTaskStore implements TaskStore {
 
 function letterKey(taskId: number, letter: number): Buffer {
   return metaKey64(META.deadLetter, taskId, BigInt(letter));
+}
+
+function rangeRow(taskId: number, { id, range }: RangeChange): RowChange {
+  const key = metaKey64(META.taskRange, taskId, BigInt(id));
+  return { column: COLUMN_META, key, value: range === null ? null : encodeRange(range) };
 }
 
 function cursorRow(taskId: number, cursor: TaskCursor): RowChange {

@@ -13,8 +13,18 @@ import { openGap, skipGaps, stopOf } from './log-ranges.ts';
 import type { ReplicationPool, SendJob, SendResult, SliceFailure } from './messages.ts';
 import { PausedProbe } from './paused-probe.ts';
 import { ProgressSaver } from './progress-saver.ts';
-import { beginsWithProbe, isAnswer, planRetry } from './retry-policy.ts';
-import { failedResult, takeResult } from './slice-report.ts';
+import { isAnswer, planRetry } from './retry-policy.ts';
+import { failedResult, takeCounts, takeLetters, takeResult } from './slice-report.ts';
+import { newSendJob } from './slice-job.ts';
+import {
+  DEFAULT_FRESH_FIRST,
+  type FreshFirstLimits,
+  isLeftBehind,
+  stretchesOf,
+} from './ranges/fresh-first.ts';
+import type { TaskRange } from './ranges/range.ts';
+import { RangePlanner } from './ranges/range-planner.ts';
+import { nextTurn, takeRangeResult } from './ranges/range-turns.ts';
 import type { Task } from './task.ts';
 import { TaskWaits } from './task-waits.ts';
 import type { ReplicationSource, TaskStore } from './types.ts';
@@ -29,6 +39,9 @@ const UNSAVED_WAIT_MS = 1_000;
 
 const LOG_INTERVAL_MS = 30_000;
 
+/** Why ranges ended with their bucket. */
+const REPLACED_TEXT = 'The source bucket was removed and another one of that name was created';
+
 export interface SchedulerOptions {
   readonly pool: ReplicationPool;
   readonly source: ReplicationSource;
@@ -38,6 +51,7 @@ export interface SchedulerOptions {
   readonly nowMs: () => number;
   /** Uniform in [0, 1). */
   readonly random: () => number;
+  readonly freshFirst?: FreshFirstLimits;
 }
 
 export class Scheduler {
@@ -49,6 +63,7 @@ export class Scheduler {
   readonly #waits: TaskWaits = new TaskWaits((task) => this.#wake(task));
   readonly #probe: PausedProbe;
   readonly #progress: ProgressSaver;
+  readonly #planner: RangePlanner;
   readonly #woken: Set<Task> = new Set();
   readonly #idleTimer: NodeJS.Timeout;
   #namesEpoch = 0;
@@ -61,6 +76,10 @@ export class Scheduler {
     this.#heads = new LogHeads(source.headSequence(), nowMs);
     this.#probe = new PausedProbe(pool, random);
     this.#progress = new ProgressSaver(store, logger);
+    this.#planner = new RangePlanner(pool, source, logger, (task) => {
+      this.#progress.save(task);
+      this.#wake(task);
+    });
     this.#idleTimer = setInterval(() => this.#saveIdle(), IDLE_SAVE_MS);
     this.#idleTimer.unref();
   }
@@ -80,8 +99,16 @@ export class Scheduler {
     return { partition: 0, sequence, bucketOrdinal: bucket?.recordsWritten ?? 0 };
   }
 
-  /** For how long the oldest block that the task has to look at has been there, in ms; 0 when there is none. */
+  /**
+   * For how long the oldest block that the task has to look at has been there, in ms; 0 when there is none. What the live
+   * cursor left behind counts, what a back-fill sends does not.
+   */
   lagMs(task: Task): number {
+    const backlog = task.ranges.oldestBacklogSequence;
+    return backlog === null ? this.#liveLagMs(task) : this.#heads.ageMs(backlog);
+  }
+
+  #liveLagMs(task: Task): number {
     const sequence = Math.max(task.position.sequence, task.line.get('answeredSequence'));
     if (sequence >= this.bucketEnd(task).sequence) return 0;
     return this.#heads.ageMs(sequence);
@@ -97,6 +124,7 @@ export class Scheduler {
         if (task.position.sequence < before) {
           task.position = { ...task.position, sequence: before };
         }
+        if (task.running !== null) task.rangeLine.makeWay();
         this.#wake(task);
       }
       idle.clear();
@@ -112,7 +140,7 @@ export class Scheduler {
   entriesRenamed(bucketId: number): void {
     this.#namesEpoch++;
     for (const task of this.#tasks) {
-      if (task.bucketId === bucketId && task.running !== null) task.line.stop();
+      if (task.bucketId === bucketId && task.running !== null) task.stopSlice();
     }
   }
 
@@ -134,6 +162,7 @@ export class Scheduler {
     this.#tasks.delete(task);
     this.#interrupt(task);
     await task.running;
+    await this.#progress.settled([task]);
   }
 
   /** Resolves when the task does nothing any more; it stays so until `changed`. */
@@ -141,6 +170,7 @@ export class Scheduler {
     task.isHeld = true;
     this.#interrupt(task);
     await task.running;
+    await this.#progress.settled([task]);
   }
 
   /** Settings or mode are new: what the task is doing ends, and it goes on as they say. */
@@ -165,7 +195,7 @@ export class Scheduler {
     this.#isStopping = true;
     clearInterval(this.#idleTimer);
     const cutOff = setTimeout(() => {
-      for (const task of this.#tasks) task.line.stop();
+      for (const task of this.#tasks) task.stopSlice();
     }, graceMs);
     for (const task of this.#tasks) {
       this.#waits.clear(task);
@@ -174,6 +204,7 @@ export class Scheduler {
     await Promise.all(Array.from(this.#tasks, (task) => task.running ?? Promise.resolve()));
     clearTimeout(cutOff);
     this.#saveIdle();
+    await this.#progress.settled(this.#tasks);
   }
 
   #interrupt(task: Task): void {
@@ -181,7 +212,7 @@ export class Scheduler {
     this.#probe.stop(task);
     this.#setIdle(task, false);
     this.#woken.delete(task);
-    if (task.running !== null) task.line.stop();
+    if (task.running !== null) task.stopSlice();
   }
 
   #wake(task: Task): void {
@@ -219,11 +250,34 @@ export class Scheduler {
     } else if (task.unsavedLetters.length > MAX_UNSAVED_LETTERS) {
       this.#progress.save(task);
       this.#waits.wait(task, UNSAVED_WAIT_MS);
-    } else if (this.#hasWork(task, bucket.id)) {
-      task.running = this.#run(task, bucket.id);
     } else {
-      this.#setIdle(task, true);
+      this.#planner.start(task);
+      if (task.settings.order === 'newest') this.#leaveBehind(task, bucket.id);
+      this.#begin(task, bucket.id);
     }
+  }
+
+  /** Begins the slice that is next, if there is anything to send. */
+  #begin(task: Task, bucketId: number): void {
+    const hasLiveWork = this.#hasWork(task, bucketId);
+    const turn = nextTurn(task, hasLiveWork, this.#liveLagMs(task), this.#options.nowMs());
+    // Commits call an idle task, also one that sends a range meanwhile.
+    if (!hasLiveWork) this.#setIdle(task, true);
+    if (turn.kind === 'live') task.running = this.#run(task, bucketId);
+    else if (turn.kind === 'range') task.running = this.#runRange(task, turn.range, turn.isBrief);
+  }
+
+  /** The live cursor of a task that sends the newest first jumps over a backlog that is worth it. */
+  #leaveBehind(task: Task, bucketId: number): void {
+    const { freshFirst = DEFAULT_FRESH_FIRST } = this.#options;
+    const end = this.bucketEnd(task);
+    if (!isLeftBehind(task, end, this.#liveLagMs(task), freshFirst)) return;
+    const { filterState } = task;
+    for (const stretch of stretchesOf(task, end)) {
+      task.ranges.leaveBehind({ ...stretch, bucketId, filterState, nowMs: Date.now() });
+    }
+    task.moveLive(end);
+    this.#progress.save(task);
   }
 
   #resolve(task: Task): { readonly id: number } | undefined {
@@ -235,6 +289,7 @@ export class Scheduler {
     const position: Position = { partition: 0, sequence, bucketOrdinal: 0 };
     const gaps = task.mode === 'disabled' ? openGap([], position) : [];
     task.moveTo({ ...task.cursor, bucketId: bucket.id, position, gaps });
+    task.ranges.abandon(REPLACED_TEXT, Date.now());
     return bucket;
   }
 
@@ -244,50 +299,59 @@ export class Scheduler {
   }
 
   async #run(task: Task, bucketId: number): Promise<void> {
-    const { pool } = this.#options;
-    const origin = { version: task.version, epoch: task.epoch };
-    const job = this.#newJob(task, bucketId);
-    task.entries = null;
+    const { version, epoch } = task;
+    const job = newSendJob(task, bucketId, this.#namesEpoch, null, false);
     task.line.rearm();
     task.line.clearFigures();
+    const result = await this.#send(task, job);
+    takeResult(task, job, result, { version, epoch }, Date.now());
+    task.line.clearFigures();
+    this.#conclude(task, job, result, version);
+  }
+
+  /** @param isBrief live records wait already. */
+  async #runRange(task: Task, range: TaskRange, isBrief: boolean): Promise<void> {
+    const { version } = task;
+    const { nowMs } = this.#options;
+    const job = newSendJob(task, range.stored.bucketId, this.#namesEpoch, range, isBrief);
+    task.rangeLine.rearm();
+    task.rangeLine.clearFigures();
+    if (isBrief) task.rangeLine.makeWay();
+    range.rate.begin(nowMs(), range.stored.doneRecords, range.stored.doneBytes);
+    const result = await this.#send(task, job);
+    const isSame = version === task.version;
+    if (isSame) takeCounts(task, result, Date.now());
+    takeLetters(task, result);
+    takeRangeResult(task, range, job, result, isSame, Date.now(), nowMs());
+    task.rangeLine.clearFigures();
+    this.#conclude(task, job, result, version);
+  }
+
+  async #send(task: Task, job: SendJob): Promise<SendResult> {
+    task.entries = null;
     task.sliceStartMs = performance.now();
     let result: SendResult;
     try {
-      const answer = await pool.run(job);
+      const answer = await this.#options.pool.run(job);
       if (answer.kind !== 'send') throw new BugError(`job send answered with ${answer.kind}`);
       result = answer;
     } catch (error) {
       result = failedResult(job, error, this.#heads.head);
     }
     task.running = null;
-    takeResult(task, job, result, origin, Date.now());
+    return result;
+  }
+
+  /** @param version of the settings under which the slice ran. */
+  #conclude(task: Task, job: SendJob, result: SendResult, version: number): void {
     crashPoint('result-taken');
-    task.line.clearFigures();
     if (task.isRemoved) return;
     // Before the cursor is stored: the bucket may be another one by now.
     this.#resolve(task);
     this.#progress.save(task);
-    if (result.needsEntriesAfter !== null) this.#fetchNames(task, bucketId, result);
-    if (origin.version === task.version) this.#afterSlice(task, job, result);
+    if (result.needsEntriesAfter !== null) this.#fetchNames(task, job.bucketId, result);
+    if (version === task.version) this.#afterSlice(task, job, result);
     this.#evaluate(task);
-  }
-
-  #newJob(task: Task, bucketId: number): SendJob {
-    return {
-      kind: 'send',
-      task: task.spec,
-      bucketId,
-      position: task.position,
-      stopSequence: stopOf(task.gaps),
-      filterState: task.filterState,
-      entries: task.entries,
-      namesEpoch: this.#namesEpoch,
-      line: task.line.buffer,
-      isTargetAvailable: task.isTargetAvailable,
-      target: task.target,
-      probeFirst: beginsWithProbe(task),
-      resendSequence: task.resendSequence,
-    };
   }
 
   #fetchNames(task: Task, bucketId: number, { needsEntriesAfter }: SendResult): void {

@@ -5,6 +5,9 @@ import type { RowChange } from '../store/row-change.ts';
 import { JsonSyntaxError, memberText, parseJson, stringifyJson } from '../wire/json.ts';
 import { closeGap, openGap } from './log-ranges.ts';
 import { type PendingCounter, type PendingFigures } from './pending.ts';
+import { BackfillService, newBackfill } from './ranges/backfill-service.ts';
+import type { RangeChange } from './ranges/range-list.ts';
+import { readTaskStart, type Start } from './ranges/range-times.ts';
 import type { Scheduler } from './scheduler.ts';
 import { detailJson, listJson, type TaskView } from './service-json.ts';
 import {
@@ -16,6 +19,7 @@ import {
   SAME_BUCKET_TEXT,
   type ServerIdentity,
 } from './settings-checks.ts';
+import { readObject } from './settings-json.ts';
 import { givesToken, parseModeBody, parseSettings, type ReplicationSettings } from './settings.ts';
 import { problemOf } from './settings-problems.ts';
 import { Task } from './task.ts';
@@ -34,6 +38,9 @@ import type {
  * follows in the log.
  */
 const RESEND_SEQUENCES = 65_536;
+
+/** Why ranges of the former source bucket ended. */
+const MOVED_TEXT = 'The replication reads another source bucket now';
 
 /** How long an answer waits for exact pending counts. */
 const COUNT_LIMIT_MS = 1_000;
@@ -62,16 +69,25 @@ export class TaskService implements ReplicationService {
   readonly #tasks: Map<string, Task> = new Map();
   /** Names with a change that is not durable yet: changes of one name come one after the other. */
   readonly #changing: Map<string, Promise<unknown>> = new Map();
+  readonly backfills: BackfillService;
 
   constructor(options: ServiceOptions) {
     this.#options = options;
+    const { scheduler, store } = options;
+    this.backfills = new BackfillService({
+      scheduler,
+      store,
+      existing: (name) => this.#existing(name),
+      exclusively: (name, change) => this.#exclusively(name, change),
+      nowMs: () => performance.now(),
+    });
   }
 
   /** Starts all stored tasks. One whose settings cannot be used is loaded and stands still, with its error shown. */
   start(): void {
     const { store, source, scheduler } = this.#options;
-    for (const { task: stored, cursor, isStale } of store.load()) {
-      const task = new Task(stored, cursor, Date.now);
+    for (const { task: stored, cursor, ranges, isStale } of store.load()) {
+      const task = new Task(stored, cursor, Date.now, ranges, RESEND_SEQUENCES);
       const { sequence } = cursor.position;
       task.resendSequence = Math.min(source.headSequence(), sequence + RESEND_SEQUENCES);
       this.#stopIfUnusable(task);
@@ -90,7 +106,7 @@ export class TaskService implements ReplicationService {
 
   #saveAgain(stored: StoredTask, cursor: TaskCursor): void {
     const { store, logger } = this.#options;
-    store.save(stored, cursor).then(
+    store.save(stored, cursor, []).then(
       () =>
         logger.info({ task: stored.name }, 'the token of a task is encrypted with the present key'),
       (err: unknown) => {
@@ -121,8 +137,10 @@ export class TaskService implements ReplicationService {
   figures(): readonly TaskFigures[] {
     return [...this.#tasks.values()].map((task) => ({
       ...this.#viewOf(task),
-      sentRecords: task.totals.sentRecords + task.line.get('sentRecords'),
-      sentBytes: task.totals.sentBytes + task.line.get('sentBytes'),
+      sentRecords:
+        task.totals.sentRecords + task.line.get('sentRecords') + task.rangeLine.get('sentRecords'),
+      sentBytes:
+        task.totals.sentBytes + task.line.get('sentBytes') + task.rangeLine.get('sentBytes'),
     }));
   }
 
@@ -134,6 +152,7 @@ export class TaskService implements ReplicationService {
   async create(name: string, bodyText: string): Promise<void> {
     const { body, whenText } = parseBody(bodyText);
     const settings = parseSettings(body, 'create', whenText);
+    const start = readTaskStart(readObject(body, 'struct ReplicationSettings'));
     await this.#exclusively(name, async () => {
       if (this.#tasks.has(name)) throw new ApiError(409, `Replication '${name}' already exists`);
       checkReplicationName(name);
@@ -141,8 +160,14 @@ export class TaskService implements ReplicationService {
       const { store, scheduler } = this.#options;
       const stored = { id: store.allocateId(), name, settings };
       const cursor = this.#cursorAtHead(settings);
-      await store.save(stored, cursor);
-      const task = new Task(stored, cursor, Date.now);
+      const ranges = rangesBefore(start, cursor);
+      await store.save(stored, cursor, ranges);
+      const task = new Task(
+        stored,
+        cursor,
+        Date.now,
+        ranges.flatMap(({ range }) => range ?? []),
+      );
       this.#stopIfUnusable(task);
       this.#tasks.set(name, task);
       scheduler.add(task);
@@ -152,6 +177,7 @@ export class TaskService implements ReplicationService {
   async update(name: string, bodyText: string): Promise<void> {
     const { body, whenText } = parseBody(bodyText);
     parseSettings(body, 'create', whenText);
+    refuseStart(readObject(body, 'struct ReplicationSettings'));
     await this.#exclusively(name, async () => {
       const task = this.#existing(name);
       if (task.isProvisioned) {
@@ -168,7 +194,10 @@ export class TaskService implements ReplicationService {
       if (isMoved) await scheduler.hold(task);
       const cursor = isMoved ? this.#cursorAtHead(settings) : { ...fresh, gaps };
       try {
-        await store.save({ id: task.id, name, settings }, cursor);
+        const ranges = isMoved
+          ? task.ranges.abandonedRows(MOVED_TEXT, Date.now())
+          : task.ranges.rows();
+        await store.save({ id: task.id, name, settings }, cursor, ranges);
       } catch (error) {
         scheduler.changed(task);
         throw error;
@@ -176,8 +205,10 @@ export class TaskService implements ReplicationService {
       task.changeSettings(settings, Date.now);
       this.#stopIfUnusable(task);
       // Unless it moves, the position is the task's own: a slice may have gone on meanwhile.
-      if (isMoved) task.moveTo(cursor);
-      else task.gaps = gaps;
+      if (isMoved) {
+        task.moveTo(cursor);
+        task.ranges.abandon(MOVED_TEXT, Date.now());
+      } else task.gaps = gaps;
       scheduler.changed(task);
     });
   }
@@ -190,7 +221,8 @@ export class TaskService implements ReplicationService {
       const settings = { ...task.settings, mode };
       const gaps = this.#gapsFor(task, mode);
       const cursor = { ...task.cursor, gaps };
-      await this.#options.store.save({ id: task.id, name, settings }, cursor);
+      const { store } = this.#options;
+      await store.save({ id: task.id, name, settings }, cursor, task.ranges.rows());
       task.settings = settings;
       task.gaps = gaps;
       this.#options.scheduler.changed(task);
@@ -279,16 +311,32 @@ export class TaskService implements ReplicationService {
     return { task, pending: pending.figures(task), lagMs: scheduler.lagMs(task) };
   }
 
-  async #exclusively(name: string, change: () => Promise<void>): Promise<void> {
+  async #exclusively<T>(name: string, change: () => Promise<T>): Promise<T> {
     const before = this.#changing.get(name) ?? Promise.resolve();
     const mine = before.then(change, change);
     this.#changing.set(name, mine);
     try {
-      await mine;
+      return await mine;
     } finally {
       if (this.#changing.get(name) === mine) this.#changing.delete(name);
     }
   }
+}
+
+/** The records written before a task was created, if it is to send them. */
+function rangesBefore(start: Start, { bucketId, position }: TaskCursor): readonly RangeChange[] {
+  if (start === 'now' || bucketId === null) return [];
+  const scope = { startUs: start, stopUs: null, entries: [] };
+  return [{ id: 1, range: newBackfill(1, bucketId, scope, position) }];
+}
+
+/** @throws ApiError 422: silently starting anew, or not, would both be wrong. */
+function refuseStart(members: Readonly<Record<string, unknown>>): void {
+  if ((members['start'] ?? null) === null) return;
+  throw new ApiError(
+    422,
+    'Invalid JSON: `start` is for new replications only; use POST /replications/<name>/backfills',
+  );
 }
 
 interface ParsedBody {

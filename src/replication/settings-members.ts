@@ -18,6 +18,8 @@ export const SETTINGS_MEMBERS = [
   'mode',
   'dst_prefix',
   'compression',
+  'order',
+  'start',
 ] as const;
 
 /** SDKs for JavaScript up to 1.17 add a copy of each member under this name (spec §1.2). */

@@ -26,6 +26,13 @@ export const COMPRESSIONS = ['none', 'zstd', 'gzip'] as const;
 export type Compression = (typeof COMPRESSIONS)[number];
 
 /**
+ * `newest`: after an outage the task goes on with what is written now, and sends what piled up behind that
+ * (docs/http-extensions.md).
+ */
+export const TASK_ORDERS = ['oldest', 'newest'] as const;
+export type TaskOrder = (typeof TASK_ORDERS)[number];
+
+/**
  * Plain data: it survives `JSON.stringify` and structured cloning unchanged. Holds the token in clear text, and so lives in
  * memory only; rows of the store hold it sealed.
  */
@@ -55,6 +62,8 @@ export interface ReplicationSettings {
   readonly unknownMembers: readonly string[];
   /** Answered in the form that SDKs up to 1.16 can read (spec §0.1). */
   readonly legacy: boolean;
+  /** `null`: not set, which is `oldest`. */
+  readonly order: TaskOrder | null;
 }
 
 export interface LockedToken {
@@ -120,6 +129,9 @@ export function parseSettings(
     ...readEraA(members, stored),
     unknownMembers: unknownMembers(members),
     legacy: isLegacyBody(members),
+    order: has(members, 'order')
+      ? readVariant(members, 'order', TASK_ORDERS)
+      : (stored?.order ?? null),
   };
 }
 
@@ -157,6 +169,7 @@ export function toDetailJson(settings: ReplicationSettings): string {
   if (legacy || !isEmpty(settings.exclude)) members.push(member('exclude', settings.exclude));
   if (legacy || settings.eachN !== null) members.push(member('each_n', settings.eachN));
   if (legacy || settings.eachS !== null) members.push(member('each_s', settings.eachS));
+  if (settings.order !== null) members.push(member('order', settings.order));
   return `{${members.join(',')}}`;
 }
 

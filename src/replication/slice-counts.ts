@@ -16,6 +16,8 @@ export class SliceCounter implements SendCounter {
   compressedBytes = 0;
   passedRecords = 0;
   passedBytes = 0;
+  seenRecords = 0;
+  seenBytes = 0;
   readonly #errors: Map<number, { count: number; message: string }> = new Map();
 
   countSent(sent: SentBatch): void {
@@ -51,6 +53,8 @@ export class SliceCounter implements SendCounter {
       errors,
       passedRecords: this.passedRecords,
       passedBytes: this.passedBytes,
+      seenRecords: this.seenRecords,
+      seenBytes: this.seenBytes,
     };
   }
 }

@@ -18,11 +18,14 @@ export function takeResult(
 ): void {
   // Answers to requests under older settings say nothing about the present target.
   if (origin.version === task.version) takeCounts(task, result, nowMs);
-  if (result.deadLetters.length > 0) {
-    task.unsavedLetters = [...task.unsavedLetters, ...result.deadLetters];
-    task.totals.deadLetters += result.deadLetters.length;
-  }
+  takeLetters(task, result);
   if (origin.epoch === task.epoch) takePosition(task, job, result, origin);
+}
+
+export function takeLetters(task: Task, { deadLetters }: SendResult): void {
+  if (deadLetters.length === 0) return;
+  task.unsavedLetters = [...task.unsavedLetters, ...deadLetters];
+  task.totals.deadLetters += deadLetters.length;
 }
 
 function takePosition(task: Task, job: SendJob, result: SendResult, origin: SliceOrigin): void {
@@ -37,7 +40,8 @@ function takePosition(task: Task, job: SendJob, result: SendResult, origin: Slic
   task.resendSequence = Math.max(task.resendSequence, attempted);
 }
 
-function takeCounts(task: Task, result: SendResult, nowMs: number): void {
+/** @param nowMs wall clock. */
+export function takeCounts(task: Task, result: SendResult, nowMs: number): void {
   const { counts, failure } = result;
   const { totals, diagnostics } = task;
   totals.sentRecords += counts.records;
@@ -86,6 +90,8 @@ export function failedResult(job: SendJob, error: unknown, head: number): SendRe
       errors: [],
       passedRecords: 0,
       passedBytes: 0,
+      seenRecords: 0,
+      seenBytes: 0,
     },
     deadLetters: [],
     failure: { kind: 'bug', key: -1, message, retryAfterMs: null },

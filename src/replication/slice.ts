@@ -80,6 +80,9 @@ export class Slice {
   #coding: Coding | null;
   #failure: SliceFailure | null = null;
   #needsEntriesAfter: number | null = null;
+  /** A window was opened, a request was made. */
+  #hasOpened = false;
+  #hasStarted = false;
   #nextScanMs = 0;
   /** Up to when the requests made so far use up what a task may make. */
   #paceMs = 0;
@@ -87,9 +90,10 @@ export class Slice {
 
   constructor(context: SliceContext, job: SendJob, session: TaskSession, client: TargetClient) {
     const { scan, options, nowMs } = context;
-    const { bucketId, position, filterState, stopSequence, task } = job;
+    const { bucketId, position, filterState, stopSequence, task, range } = job;
     const { filter, limits } = session;
-    const signature = sharedName(session);
+    // Of ranges the live cursor is the only one to be shared with, and it is elsewhere.
+    const signature = range === null ? sharedName(session) : null;
     const { dstPrefix, dstBucket } = task.settings;
     this.#context = context;
     this.#job = job;
@@ -102,7 +106,7 @@ export class Slice {
     this.#coding = chooseCoding(task.settings.compression, job.target).coding;
     this.#lastWorkMs = nowMs();
     this.#endMs = this.#lastWorkMs + options.sliceMs;
-    const settings = { bucketId, filter, dstPrefix, limits, signature, stopSequence };
+    const settings = { bucketId, filter, dstPrefix, limits, signature, stopSequence, range };
     this.#source = new WindowSource(scan, settings);
     this.#sender = new Sender({
       client,
@@ -124,7 +128,7 @@ export class Slice {
     const { watcher } = this.#context;
     const raise = (): void => this.#wakeup.raise();
     this.#session.filter.restore(this.#job.filterState);
-    void this.#line.whenStopped().then(() => this.#onStopWord());
+    void this.#followStopWord();
     watcher.add(raise);
     try {
       this.#failure = await this.#contact();
@@ -140,7 +144,12 @@ export class Slice {
     return this.#result();
   }
 
-  #onStopWord(): void {
+  async #followStopWord(): Promise<void> {
+    await this.#line.whenAsked();
+    if (this.#line.makesWay() && !this.#line.isStopped()) {
+      this.#wakeup.raise();
+      await this.#line.whenStopped();
+    }
     if (!this.#line.isStopped()) return;
     this.#fail(STOPPED);
     this.#group.abort(new DOMException('The task was stopped', 'AbortError'));
@@ -188,7 +197,8 @@ export class Slice {
     if (this.#inFlight > 0)
       return mayOpen && this.#nextScanMs > nowMs ? this.#scanWaitMs(nowMs) : null;
     if (!mayOpen || !this.#isCaughtUp || this.#job.stopSequence !== null) return 'end';
-    const leftMs = Math.min(this.#lastWorkMs + this.#context.options.lingerMs, this.#endMs) - nowMs;
+    const lingerMs = this.#job.isAwaited ? 0 : this.#context.options.lingerMs;
+    const leftMs = Math.min(this.#lastWorkMs + lingerMs, this.#endMs) - nowMs;
     if (leftMs <= 0) return 'end';
     return this.#nextScanMs > nowMs ? Math.min(leftMs, this.#scanWaitMs(nowMs)) : leftMs;
   }
@@ -198,7 +208,9 @@ export class Slice {
   }
 
   #mayOpen(nowMs: number): boolean {
-    return this.#failure === null && this.#needsEntriesAfter === null && nowMs < this.#endMs;
+    if (this.#failure !== null || this.#needsEntriesAfter !== null) return false;
+    // Whoever has to make way gets on by a window all the same.
+    return nowMs < this.#endMs && !(this.#hasOpened && this.#line.makesWay());
   }
 
   /** @returns whether there may be more to open right away. */
@@ -211,6 +223,7 @@ export class Slice {
     this.#isCaughtUp = window === undefined;
     if (window === undefined) return false;
     const open = this.#windows.open(window);
+    this.#hasOpened = true;
     this.#needsEntriesAfter = window.needsEntriesAfter;
     if (open !== undefined) {
       for (const batch of window.batches) this.#lanes.push(batch.entryId, { batch, open });
@@ -263,11 +276,17 @@ export class Slice {
       const pending = this.#lanes.take();
       if (pending === undefined) return;
       // Time is over: windows that are begun are finished, others are left to the next slice.
-      if (!pending.open.isStarted && this.#context.nowMs() >= this.#endMs) continue;
+      if (!pending.open.isStarted && this.#isOver()) continue;
+      this.#hasStarted = true;
       this.#windows.start(pending.open);
       this.#inFlight++;
       void this.#send(pending);
     }
+  }
+
+  #isOver(): boolean {
+    if (this.#context.nowMs() >= this.#endMs) return true;
+    return this.#hasStarted && this.#line.makesWay();
   }
 
   async #send({ batch, open }: PendingBatch): Promise<void> {
@@ -309,6 +328,8 @@ export class Slice {
     this.#counter.removedAtSource += this.#windows.removed;
     this.#counter.passedRecords = passedRecords;
     this.#counter.passedBytes = passedBytes;
+    this.#counter.seenRecords = this.#windows.seenRecords;
+    this.#counter.seenBytes = this.#windows.seenBytes;
     return {
       kind: 'send',
       position,

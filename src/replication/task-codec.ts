@@ -15,7 +15,7 @@ const TASK_VERSION = 2;
  * Rows are the version byte and JSON. State of filters holds maps and 64-bit integers; it is Node's own serialisation,
  * which later versions of Node read, in base64.
  */
-function encode(value: unknown, version = VERSION): Buffer {
+function encode(value: unknown, version: number = VERSION): Buffer {
   const text = JSON.stringify(value, (_, member: unknown) =>
     typeof member === 'bigint' ? member.toString() : member,
   );
@@ -73,6 +73,7 @@ const DEFAULTS = {
   dstToken: null,
   lockedToken: null,
   unknownMembers: [],
+  order: null,
 } as const;
 
 interface CursorRow {
@@ -85,8 +86,7 @@ interface CursorRow {
 
 export function encodeCursor(cursor: TaskCursor): Buffer {
   const { position, bucketId, gaps, removedAtSource } = cursor;
-  const state = cursor.filterState;
-  const filterState = state === null ? null : serialize(state).toString('base64');
+  const filterState = encodeFilterState(cursor.filterState);
   const row: CursorRow = { position, bucketId, gaps, removedAtSource, filterState };
   return encode(row);
 }
@@ -95,9 +95,19 @@ export function encodeCursor(cursor: TaskCursor): Buffer {
 export function decodeCursor(bytes: Buffer): TaskCursor {
   const row = decode(bytes, 'cursor') as CursorRow;
   const { position, bucketId, gaps, removedAtSource } = row;
-  const state: unknown =
-    row.filterState === null ? null : deserialize(Buffer.from(row.filterState, 'base64'));
-  return { position, bucketId, gaps, removedAtSource, filterState: state as FilterState | null };
+  const filterState = decodeFilterState(row.filterState);
+  return { position, bucketId, gaps, removedAtSource, filterState };
+}
+
+/** Text of a state of filters within a row. */
+export function encodeFilterState(state: FilterState | null): string | null {
+  return state === null ? null : serialize(state).toString('base64');
+}
+
+export function decodeFilterState(text: string | null): FilterState | null {
+  if (text === null) return null;
+  // Written by `encodeFilterState` only.
+  return deserialize(Buffer.from(text, 'base64')) as FilterState;
 }
 
 /** Members that rows of former versions lack. Entry ids begin at 1: 0 stands for one that is only known by name. */
@@ -118,3 +128,5 @@ export function decodeDeadLetter(row: Buffer): DeadLetter {
   const letter = decode(row, 'dead letter') as Omit<DeadLetter, 'ts'> & { readonly ts: string };
   return { ...LETTER_DEFAULTS, ...letter, ts: BigInt(letter.ts) };
 }
+
+export { decode as decodeRow, encode as encodeRow };

@@ -2,7 +2,7 @@
  * The shared line of one task: 192 bytes of shared memory between the main thread and whichever worker runs a slice.
  *
  * ```
- * 0   i32  stop word, written by the main thread only: 0 run, 1 stop
+ * 0   i32  stop word, written by the main thread only: 0 run, 1 stop, 2 make way
  * 64  f64  figures, written by the worker while a slice runs and by the main thread between slices
  * ```
  * The stop word lies on a cache line of its own. Figures are for people and metrics; nothing is decided by them, so
@@ -10,6 +10,9 @@
  */
 
 const STOP_WORD = 0;
+const RUN = 0;
+const STOP = 1;
+const MAKE_WAY = 2;
 const FIGURES_AT_BYTES = 64;
 
 /** Places of the figures. "Of the slice" means since the running slice began; zero between slices. */
@@ -63,24 +66,44 @@ export class TaskLine {
   }
 
   isStopped(): boolean {
-    return Atomics.load(this.#words, STOP_WORD) !== 0;
+    return Atomics.load(this.#words, STOP_WORD) === STOP;
+  }
+
+  /** The slice is to end with what it has begun. */
+  makesWay(): boolean {
+    return Atomics.load(this.#words, STOP_WORD) !== RUN;
   }
 
   /** Main thread: the running slice, if any, ends now and gives up its requests. */
   stop(): void {
-    Atomics.store(this.#words, STOP_WORD, 1);
+    Atomics.store(this.#words, STOP_WORD, STOP);
     // After the store, so that whoever is woken reads the new value.
+    Atomics.notify(this.#words, STOP_WORD);
+  }
+
+  /** Main thread: the running slice, if any, sends what it has begun to send and ends then. A stop is not taken back. */
+  makeWay(): void {
+    Atomics.compareExchange(this.#words, STOP_WORD, RUN, MAKE_WAY);
     Atomics.notify(this.#words, STOP_WORD);
   }
 
   /** Main thread, while no slice runs. */
   rearm(): void {
-    Atomics.store(this.#words, STOP_WORD, 0);
+    Atomics.store(this.#words, STOP_WORD, RUN);
   }
 
-  /** Worker: resolves after `stop`, or after `release`. */
-  async whenStopped(): Promise<void> {
-    const result = Atomics.waitAsync(this.#words, STOP_WORD, 0);
+  /** Worker: resolves after `stop` or `makeWay`, or after `release`. */
+  whenAsked(): Promise<void> {
+    return this.#whenNot(RUN);
+  }
+
+  /** Worker: after `whenAsked`, resolves after `stop` or `release`. */
+  whenStopped(): Promise<void> {
+    return this.#whenNot(MAKE_WAY);
+  }
+
+  async #whenNot(word: number): Promise<void> {
+    const result = Atomics.waitAsync(this.#words, STOP_WORD, word);
     if (result.async) await result.value;
   }
 

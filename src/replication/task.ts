@@ -4,6 +4,8 @@ import { type BackoffState, NO_BACKOFF } from './backoff.ts';
 import { HourlyDiagnostics } from './diagnostics.ts';
 import type { FilterState } from './filter-state.ts';
 import type { EntryNames, TaskSpec } from './messages.ts';
+import { TaskRanges } from './ranges/range-list.ts';
+import type { StoredRange } from './ranges/range.ts';
 import type { ReplicationSettings } from './settings.ts';
 import { TaskLine } from './task-line.ts';
 import type { TargetInfo } from './transfer/target-info.ts';
@@ -73,7 +75,12 @@ export class Task {
   unsavedLetters: readonly DeadLetter[] = [];
   count: CountState | null = null;
 
+  /** What is sent behind the live cursor. */
+  readonly ranges: TaskRanges;
+
   readonly line: TaskLine = new TaskLine();
+  /** The line of the slice that sends a range; like `line`, never both at once. */
+  readonly rangeLine: TaskLine = new TaskLine();
   running: Promise<void> | null = null;
   /** When the running slice began, `performance.now()`. */
   sliceStartMs = 0;
@@ -99,8 +106,18 @@ export class Task {
   diagnostics: HourlyDiagnostics;
   totals: TaskTotals = newTotals();
 
-  /** @param nowMs wall clock, for diagnostics. */
-  constructor({ id, name, settings }: StoredTask, cursor: TaskCursor, nowMs: () => number) {
+  /**
+   * @param nowMs wall clock, for diagnostics.
+   * @param resendSequences so far behind its place each range may have been sent by a former process.
+   */
+  constructor(
+    { id, name, settings }: StoredTask,
+    cursor: TaskCursor,
+    nowMs: () => number,
+    ranges: readonly StoredRange[] = [],
+    resendSequences = 0,
+  ) {
+    this.ranges = new TaskRanges(ranges, resendSequences);
     this.id = id;
     this.name = name;
     this.settings = settings;
@@ -139,6 +156,7 @@ export class Task {
     this.version++;
     this.loadError = null;
     this.filterState = null;
+    this.ranges.forgetFilterStates();
     this.isAvailable = settings.mode === 'enabled';
     this.diagnostics = new HourlyDiagnostics(nowMs);
     this.totals = newTotals();
@@ -159,6 +177,18 @@ export class Task {
     this.passedBytes = 0;
     this.resendSequence = cursor.position.sequence;
     this.count = null;
+  }
+
+  /** The live cursor jumps forward within its bucket; what it leaves behind is in the ranges. */
+  moveLive(position: Position): void {
+    const { bucketId, filterState, removedAtSource } = this;
+    this.moveTo({ position, bucketId, gaps: [], filterState, removedAtSource });
+  }
+
+  /** The running slice, if any, ends now and gives up its requests. */
+  stopSlice(): void {
+    this.line.stop();
+    this.rangeLine.stop();
   }
 
   resetContact(): void {

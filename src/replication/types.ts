@@ -2,6 +2,8 @@
 import type { Position } from '../catalog/positions.ts';
 import type { RowChange } from '../store/row-change.ts';
 import type { FilterState } from './filter-state.ts';
+import type { RangeChange } from './ranges/range-list.ts';
+import type { StoredRange } from './ranges/range.ts';
 import type { ReplicationSettings } from './settings.ts';
 
 /**
@@ -45,6 +47,22 @@ export interface ReplicationService {
 
   /** After entries of a bucket got other names: what is not sent yet goes out under them. */
   entriesRenamed(bucketName: string): void;
+
+  readonly backfills: BackfillManagement;
+}
+
+/** Management of the back-fills of a task (docs/http-extensions.md); bodies and answers are JSON texts. */
+export interface BackfillManagement {
+  /** @throws ApiError 404. */
+  list(taskName: string): string;
+  /** @throws ApiError 404. */
+  detail(taskName: string, id: string): string;
+  /** Resolves when it is durable. @throws ApiError 404, 409, 422. */
+  create(taskName: string, bodyText: string): Promise<string>;
+  /** Body `{"state": "running" | "paused"}`. @throws ApiError 404, 409, 422. */
+  setState(taskName: string, id: string, bodyText: string): Promise<string>;
+  /** @throws ApiError 404, 409. */
+  cancel(taskName: string, id: string): Promise<string>;
 }
 
 /** A task as it lies in the store. */
@@ -100,6 +118,8 @@ export interface DeadLetter {
 export interface LoadedTask {
   readonly task: StoredTask;
   readonly cursor: TaskCursor;
+  /** Ascending by id. */
+  readonly ranges: readonly StoredRange[];
   /** The token lies in the store in a form that has to go: save the task again. */
   readonly isStale: boolean;
 }
@@ -110,20 +130,21 @@ export interface TaskStore {
   load(): readonly LoadedTask[];
   /** A task id that was never used; durable at the latest with the `save` that uses it. */
   allocateId(): number;
-  /** Settings and cursor in one atomic write; resolves when it is durable. */
-  save(task: StoredTask, cursor: TaskCursor): Promise<void>;
+  /** Settings, cursor and ranges in one atomic write; resolves when it is durable. */
+  save(task: StoredTask, cursor: TaskCursor, ranges: readonly RangeChange[]): Promise<void>;
   /** The rows of a task's settings, for a commit of somebody else. @throws UnavailableError like `save`. */
   rowsOf(task: StoredTask): readonly RowChange[];
   /**
-   * Cursor and new dead letters in one atomic write of the next commit group. May reject (disk full): the caller
-   * keeps the letters and writes them with a later cursor.
+   * Cursor, new dead letters and changed ranges in one atomic write of the next commit group. May reject (disk full):
+   * the caller keeps letters and ranges and writes them with a later cursor.
    */
   saveProgress(
     taskId: number,
     cursor: TaskCursor,
     deadLetters: readonly DeadLetter[],
+    ranges: readonly RangeChange[],
   ): Promise<void>;
-  /** Removes task, cursor and dead letters; resolves when that is durable. */
+  /** Removes task, cursor, dead letters and ranges; resolves when that is durable. */
   remove(taskId: number): Promise<void>;
 }
 

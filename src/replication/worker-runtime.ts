@@ -2,6 +2,7 @@
 import { attachRocks, type RocksReader } from '../store/rocks.ts';
 import { RingReader } from '../ring/reader.ts';
 import { countPending } from './count.ts';
+import { planRange } from './ranges/plan.ts';
 import type {
   CheckResult,
   CountJob,
@@ -24,6 +25,9 @@ import { BodyCompressor } from './transfer/compression.ts';
 import { checkTarget } from './transfer/target-check.ts';
 import { RequestGroup, type TargetClient } from './transfer/target-client.ts';
 import { Targets } from './transfer/targets.ts';
+
+/** Blocks of the ring that a slice of a range keeps decoded; it mostly reads from the store. */
+const RANGE_CACHE_BYTES = 1024 * 1024;
 
 export class WorkerRuntime {
   readonly #scan: ScanContext;
@@ -50,7 +54,7 @@ export class WorkerRuntime {
 
   /** Rejects only on a bug of ours; jobs of different tasks may run at the same time. */
   run(job: ReplicationJob): Promise<ReplicationResult> {
-    if (job.kind !== 'check') {
+    if (job.kind === 'send' || job.kind === 'count') {
       // Windows hold names, too.
       if (this.#scan.entries.renew(job.namesEpoch)) this.#scan.windows.clear();
       if (job.entries !== null) this.#scan.entries.learn(job.bucketId, job.entries);
@@ -62,6 +66,8 @@ export class WorkerRuntime {
         return this.#count(job);
       case 'check':
         return this.#check(this.#clientFor(job.task.settings), job.task.settings.dstBucket);
+      case 'plan':
+        return planRange(this.#scan.log.store, job);
     }
   }
 
@@ -73,7 +79,16 @@ export class WorkerRuntime {
   async #send(job: SendJob): Promise<ReplicationResult> {
     const session = this.#sessions.sessionOf(job.task);
     const client = this.#clientFor(job.task.settings);
-    return new Slice(this.#slices, job, session, client).run();
+    if (job.range === null) return new Slice(this.#slices, job, session, client).run();
+    // What was read before live records were sent would bring back labels that they changed.
+    const { store, ring } = this.#scan.log;
+    const log = new LogReader(store, ring, RANGE_CACHE_BYTES, this.#scan.nowMs);
+    try {
+      const context = { ...this.#slices, scan: { ...this.#scan, log } };
+      return await new Slice(context, job, session, client).run();
+    } finally {
+      log.close();
+    }
   }
 
   async #count(job: CountJob): Promise<ReplicationResult> {

@@ -29,6 +29,7 @@ export const META = {
   token: 0x0a,
   attachment: 0x0b,
   lifecycle: 0x0c,
+  taskRange: 0x0d,
 } as const;
 
 /** Third byte of a `blocks` key (after the partition): sealed blocks of the log, or chunks of large records. */

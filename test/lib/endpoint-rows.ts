@@ -194,6 +194,15 @@ const REPLICATIONS: readonly EndpointRow[] = [
   row('replicationMode', 'PATCH', '/replications/missing/mode', 'F', NO_TASK, {
     body: '{"mode":"paused"}',
   }),
+  ...reading('replicationBackfills', '/replications/missing/backfills', 'F', NO_TASK),
+  row('replicationBackfills', 'POST', '/replications/missing/backfills', 'F', NO_TASK, {
+    body: '{}',
+  }),
+  ...reading('replicationBackfill', '/replications/missing/backfills/1', 'F', NO_TASK),
+  row('replicationBackfill', 'PATCH', '/replications/missing/backfills/1', 'F', NO_TASK, {
+    body: '{"state":"paused"}',
+  }),
+  row('replicationBackfill', 'DELETE', '/replications/missing/backfills/1', 'F', NO_TASK),
 ];
 
 const LINKS: readonly EndpointRow[] = [

@@ -2,6 +2,8 @@
 import { silentLogger } from '../../src/logging/logger.ts';
 import { ReplicationEngine } from '../../src/replication/engine.ts';
 import type { ReplicationPool, WorkerOptions } from '../../src/replication/messages.ts';
+import { decodeRange, encodeRange } from '../../src/replication/ranges/range-codec.ts';
+import type { RangeChange } from '../../src/replication/ranges/range-list.ts';
 import {
   decodeCursor,
   decodeTask,
@@ -30,6 +32,8 @@ export function newVault(keyText: string, oldKeyText?: string): TokenVault {
 export class MemoryTaskStore implements TaskStore {
   readonly tasks: Map<number, Buffer> = new Map();
   readonly cursors: Map<number, Buffer> = new Map();
+  /** By task and range. A write puts another map in place, so that a copy of this one is a moment in time. */
+  readonly ranges: Map<number, ReadonlyMap<number, Buffer>> = new Map();
   readonly letters: DeadLetter[] = [];
   /** Replace it to start with other keys. */
   vault: TokenVault = newVault('11'.repeat(32));
@@ -42,7 +46,10 @@ export class MemoryTaskStore implements TaskStore {
       const { task, isStale } = decodeTask(row, this.vault);
       const cursor = this.cursors.get(task.id);
       if (cursor === undefined) throw new Error('task without cursor');
-      return { task, cursor: decodeCursor(cursor), isStale };
+      const ranges = [...(this.ranges.get(task.id) ?? [])]
+        .toSorted(([a], [b]) => a - b)
+        .map(([, range]) => decodeRange(range));
+      return { task, cursor: decodeCursor(cursor), ranges, isStale };
     });
   }
 
@@ -50,8 +57,9 @@ export class MemoryTaskStore implements TaskStore {
     return this.#nextId++;
   }
 
-  async save(task: StoredTask, cursor: TaskCursor): Promise<void> {
+  async save(task: StoredTask, cursor: TaskCursor, ranges: readonly RangeChange[]): Promise<void> {
     if (this.failure !== null) throw this.failure;
+    this.#putRanges(task.id, ranges);
     this.tasks.set(task.id, encodeTask(task, this.vault));
     this.cursors.set(task.id, encodeCursor(cursor));
   }
@@ -62,8 +70,14 @@ export class MemoryTaskStore implements TaskStore {
     return [];
   }
 
-  async saveProgress(id: number, cursor: TaskCursor, letters: readonly DeadLetter[]) {
+  async saveProgress(
+    id: number,
+    cursor: TaskCursor,
+    letters: readonly DeadLetter[],
+    ranges: readonly RangeChange[],
+  ): Promise<void> {
     if (this.failure !== null) throw this.failure;
+    if (this.tasks.has(id)) this.#putRanges(id, ranges);
     if (this.tasks.has(id)) this.cursors.set(id, encodeCursor(cursor));
     this.letters.push(...letters);
   }
@@ -71,6 +85,16 @@ export class MemoryTaskStore implements TaskStore {
   async remove(id: number): Promise<void> {
     this.tasks.delete(id);
     this.cursors.delete(id);
+    this.ranges.delete(id);
+  }
+
+  #putRanges(taskId: number, changes: readonly RangeChange[]): void {
+    const rows = new Map(this.ranges.get(taskId));
+    for (const { id, range } of changes) {
+      if (range === null) rows.delete(id);
+      else rows.set(id, encodeRange(range));
+    }
+    this.ranges.set(taskId, rows);
   }
 }
 

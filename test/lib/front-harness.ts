@@ -170,6 +170,22 @@ function recordingReplications(calls: string[]): ReplicationService {
     remove: (name) => record(`remove ${name}`),
     withRenamedSource: (_name, _newName, commit) => commit([]),
     entriesRenamed: () => undefined,
+    backfills: {
+      list: (name) => `{"backfills":[],"task":"${name}"}`,
+      detail: (name, id) => `{"task":"${name}","id":"${id}"}`,
+      create: async (name, body) => {
+        await record(`back-fill ${name} ${body}`);
+        return '{"id":1}';
+      },
+      setState: async (name, id, body) => {
+        await record(`back-fill state ${name} ${id} ${body}`);
+        return '{"id":1}';
+      },
+      cancel: async (name, id) => {
+        await record(`cancel ${name} ${id}`);
+        return '{"id":1}';
+      },
+    },
   };
 }
 

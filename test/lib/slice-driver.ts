@@ -5,6 +5,7 @@ import {
   type CountResult,
   DEFAULT_WORKER_OPTIONS,
   type EntryNames,
+  type RangeScan,
   type SendJob,
   type SendResult,
   type WorkerOptions,
@@ -38,6 +39,7 @@ export function settingsFor(
     eachN: null,
     eachS: null,
     legacy: false,
+    order: null,
     ...changes,
   };
 }
@@ -59,6 +61,7 @@ export class SliceDriver {
   filterState: FilterState | null = null;
   stopSequence: number | null = null;
   resendSequence = 0;
+  range: RangeScan | null = null;
   namesEpoch = 0;
   isTargetAvailable = false;
   target: TargetInfo | null = null;
@@ -134,6 +137,8 @@ export class SliceDriver {
       target: this.target,
       probeFirst: false,
       resendSequence: this.resendSequence,
+      range: this.range,
+      isAwaited: false,
     };
   }
 }

@@ -35,6 +35,7 @@ describe('creating', () => {
       eachN: null,
       eachS: null,
       legacy: false,
+      order: null,
     });
   });
 

@@ -36,7 +36,7 @@ export function createReplication(
   req: UwsRequest,
   { name }: Route,
 ): void {
-  change(front, exchange, req, (text) => front.deps.replications.create(name, text));
+  changeReplication(front, exchange, req, (text) => front.deps.replications.create(name, text));
 }
 
 export function updateReplication(
@@ -45,7 +45,7 @@ export function updateReplication(
   req: UwsRequest,
   { name }: Route,
 ): void {
-  change(front, exchange, req, (text) => front.deps.replications.update(name, text));
+  changeReplication(front, exchange, req, (text) => front.deps.replications.update(name, text));
 }
 
 export function setReplicationMode(
@@ -54,7 +54,7 @@ export function setReplicationMode(
   req: UwsRequest,
   { name }: Route,
 ): void {
-  change(front, exchange, req, (text) => front.deps.replications.setMode(name, text));
+  changeReplication(front, exchange, req, (text) => front.deps.replications.setMode(name, text));
 }
 
 export function removeReplication(
@@ -67,11 +67,15 @@ export function removeReplication(
   answerLater(exchange, front.deps.replications.remove(name), () => exchange.ok());
 }
 
-function change(
+/**
+ * Gives the body to `apply`, after the checks of its sender.
+ * @param apply what it resolves with is the answer, as JSON; nothing is an empty answer.
+ */
+export function changeReplication(
   front: Front,
   exchange: Exchange,
   req: UwsRequest,
-  apply: (text: string) => Promise<void>,
+  apply: (text: string) => Promise<string | void>,
 ): void {
   front.headers.scan(req, exchange);
   requireFull(identify(front, exchange, front.headers.authorization));
@@ -81,7 +85,10 @@ function change(
     notText: new ApiError(422, 'Invalid body'),
   };
   const body = new TextBody(exchange, front.intake, options, (text) => {
-    answerLater(exchange, apply(text), () => exchange.ok());
+    answerLater(exchange, apply(text), (answer) => {
+      if (answer === undefined) exchange.ok();
+      else exchange.json(answer);
+    });
   });
   body.receive(front.headers);
 }

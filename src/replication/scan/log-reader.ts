@@ -49,6 +49,11 @@ export class LogReader {
     return this.#ring;
   }
 
+  /** Lets go of what is held of the store. It may be used again. */
+  close(): void {
+    this.#pages.close();
+  }
+
   /** Next sequence that is not yet published. */
   head(): number {
     return this.#ring.head();

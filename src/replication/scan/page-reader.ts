@@ -121,6 +121,11 @@ export class PageReader {
     if (this.#kept.length > MAX_ITERATORS) this.#kept.shift()?.iterator.close();
   }
 
+  close(): void {
+    clearTimeout(this.#timer);
+    this.#forgetAll();
+  }
+
   /** Also what is in use: it is read again. */
   #forgetAll(): void {
     this.#timer = undefined;

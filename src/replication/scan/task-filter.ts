@@ -80,26 +80,31 @@ export class TaskFilter {
     return selected;
   }
 
-  /** Steps 3 to 8 for one block of a selected entry. */
-  filter(view: BlockView, entryName: string, sink: RecordSink): void {
+  /** Steps 3 to 8 for records [from, to) of one block of a selected entry. */
+  filter(
+    view: BlockView,
+    entryName: string,
+    sink: RecordSink,
+    from = 0,
+    to: number = view.recordCount,
+  ): void {
     const passesAll = isMetaEntry(entryName) || (this.isStateless && !this.#hasLabelFilter);
     if (passesAll) {
-      sink.append(view, 0, view.recordCount);
+      sink.append(view, from, to);
     } else if (this.isStateless) {
-      this.#filterByMeta(view, sink);
+      this.#filterByMeta(view, sink, from, to);
     } else {
-      this.#filterByRecord(view, sink);
+      this.#filterByRecord(view, sink, from, to);
     }
   }
 
-  #filterByMeta(view: BlockView, sink: RecordSink): void {
-    const { recordCount } = view;
+  #filterByMeta(view: BlockView, sink: RecordSink, from: number, to: number): void {
     if (view.metaCount === 1) {
-      if (this.#passes(view, 0)) sink.append(view, 0, recordCount);
+      if (this.#passes(view, 0)) sink.append(view, from, to);
       return;
     }
     let start = -1;
-    for (let i = 0; i < recordCount; i++) {
+    for (let i = from; i < to; i++) {
       const metaIndex = view.metaIndex(i);
       const passes = metaIndex !== REMOVED_META && this.#passes(view, metaIndex);
       if (passes && start < 0) start = i;
@@ -108,17 +113,17 @@ export class TaskFilter {
         start = -1;
       }
     }
-    if (start >= 0) sink.append(view, start, recordCount);
+    if (start >= 0) sink.append(view, start, to);
   }
 
   /**
    * Step by step: the first "no" ends it, so what an earlier filter refuses moves no counter of a later one. Label updates
    * do not touch the counters of sampling (replication §2.4).
    */
-  #filterByRecord(view: BlockView, sink: RecordSink): void {
-    const { entryId, recordCount } = view;
+  #filterByRecord(view: BlockView, sink: RecordSink, from: number, to: number): void {
+    const { entryId } = view;
     const isSampled = this.#sampler.active && view.kind !== BLOCK_KIND_UPDATES;
-    for (let i = 0; i < recordCount; i++) {
+    for (let i = from; i < to; i++) {
       const meta = view.metaIndex(i);
       if (meta === REMOVED_META || !this.#passes(view, meta)) continue;
       if (isSampled && !this.#sampler.accept(entryId, view.ts(i))) continue;

@@ -9,7 +9,7 @@ import type { WindowEnd } from './window.ts';
  * A window ends behind the block with which it reaches one of these. While a window is scanned no answer is taken and
  * nothing is sent: it has to be shorter than the requests in flight keep the target busy.
  */
-const MAX_WINDOW_RECORDS = 2048;
+export const MAX_WINDOW_RECORDS = 2048;
 const MAX_WINDOW_BYTES = 1024 * 1024;
 
 /**
@@ -34,6 +34,7 @@ export interface ScannedWindow {
 /**
  * @param stopSequence the window does not go beyond it; `null`: up to the head.
  * @param take is given every block of the bucket, in order; false ends the window before that block.
+ * @param maxRecords of the window; its bytes are bounded in proportion.
  */
 export function scanWindow(
   log: LogReader,
@@ -41,8 +42,9 @@ export function scanWindow(
   from: Position,
   stopSequence: number | null,
   take: (view: BlockView) => boolean,
+  maxRecords: number = MAX_WINDOW_RECORDS,
 ): ScannedWindow {
-  const scan = new WindowScan(from, stopSequence ?? Number.POSITIVE_INFINITY);
+  const scan = new WindowScan(from, stopSequence ?? Number.POSITIVE_INFINITY, maxRecords);
   const pagesBefore = log.pagesRead;
   log.begin();
   while (scan.end === undefined) {
@@ -61,6 +63,8 @@ export function scanWindow(
 
 class WindowScan {
   readonly #stopSequence: number;
+  readonly #maxRecords: number;
+  readonly #maxBytes: number;
   sequence: number;
   bucketOrdinal: number;
   removed = 0;
@@ -69,7 +73,9 @@ class WindowScan {
   #bytes = 0;
   #steps = 0;
 
-  constructor({ sequence, bucketOrdinal }: Position, stopSequence: number) {
+  constructor({ sequence, bucketOrdinal }: Position, stopSequence: number, maxRecords: number) {
+    this.#maxRecords = maxRecords;
+    this.#maxBytes = MAX_WINDOW_BYTES * (maxRecords / MAX_WINDOW_RECORDS);
     this.sequence = sequence;
     this.bucketOrdinal = bucketOrdinal;
     this.#stopSequence = stopSequence;
@@ -96,7 +102,7 @@ class WindowScan {
   }
 
   #isComplete(): boolean {
-    if (this.#records >= MAX_WINDOW_RECORDS || this.#bytes >= MAX_WINDOW_BYTES) return true;
+    if (this.#records >= this.#maxRecords || this.#bytes >= this.#maxBytes) return true;
     if (this.sequence % ALIGN_SEQUENCES !== 0) return false;
     if (this.#records >= ALIGN_RECORDS || this.#bytes >= ALIGN_BYTES) return true;
     return this.sequence % ALIGN_ALWAYS_SEQUENCES === 0;

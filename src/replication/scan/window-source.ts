@@ -1,9 +1,12 @@
 /** Produces the windows of a task, one after the other (see `window.ts`). Runs in workers; never waits. */
 import type { Position } from '../../catalog/positions.ts';
+import type { BlockView } from '../../store/block.ts';
 import type { Batch, BatchLimits } from './batch.ts';
 import { type BatchEntry, BatchBuilder } from './batch-builder.ts';
 import type { EntryDirectory } from './entry-directory.ts';
 import { entryPath } from './entry-path.ts';
+import type { RangeScan } from '../messages.ts';
+import { RangeView } from '../ranges/range-view.ts';
 import type { LogReader } from './log-reader.ts';
 import type { MetaCache } from './meta-cache.ts';
 import type { RecordSink, TaskFilter } from './task-filter.ts';
@@ -29,6 +32,8 @@ export interface ScanSettings {
   readonly signature: string | null;
   /** Scan no further than this sequence; `null`: up to the head. */
   readonly stopSequence: number | null;
+  /** Only what is in the scope of a range, in the form for ranges. */
+  readonly range?: RangeScan | null;
 }
 
 /** Takes records during a scan; ends with the batches made of them, if any. */
@@ -46,6 +51,7 @@ export class WindowSource {
   readonly #context: ScanContext;
   readonly #settings: ScanSettings;
   readonly #newSink: () => WindowSink;
+  readonly #range: RangeView | null;
   /** By entry id; `null` for entries the task does not want. */
   readonly #targets: Map<number, BatchEntry | null> = new Map();
 
@@ -53,6 +59,8 @@ export class WindowSource {
   constructor(context: ScanContext, settings: ScanSettings, newSink?: () => WindowSink) {
     this.#context = context;
     this.#settings = settings;
+    const { range } = settings;
+    this.#range = range ? new RangeView(range, context.log.store) : null;
     this.#newSink = newSink ?? (() => new BatchBuilder(context.metas, settings.limits));
   }
 
@@ -79,15 +87,26 @@ export class WindowSource {
     const { bucketId, filter, stopSequence } = this.#settings;
     const { log, entries, nowMs } = this.#context;
     const sink = this.#newSink();
-    const scanned = scanWindow(log, bucketId, from, stopSequence, (view) => {
-      const target = this.#targetOf(view.entryId);
+    const range = this.#range;
+    let seenRecords = 0;
+    let seenBytes = 0;
+    const take = (whole: BlockView): boolean => {
+      const target = this.#targetOf(whole.entryId);
       if (target === undefined) return false;
-      if (target !== null) {
-        sink.enter(target);
-        filter.filter(view, target.name, sink);
+      if (target === null) return true;
+      sink.enter(target);
+      if (range === null) {
+        filter.filter(whole, target.name, sink);
+        return true;
       }
+      const part = range.partOf(whole, target.name);
+      if (part === null) return true;
+      filter.filter(part.view, target.name, sink, part.from, part.to);
+      seenRecords += part.records;
+      seenBytes += part.bytes;
       return true;
-    });
+    };
+    const scanned = scanWindow(log, bucketId, from, stopSequence, take, range?.windowRecords);
     if (scanned.end === 'head' && scanned.to.sequence === from.sequence) return undefined;
     const batches = sink.finish();
     return {
@@ -97,7 +116,10 @@ export class WindowSource {
       batches,
       records: sink.records,
       bytes: sink.bytes,
-      removed: scanned.removed + sink.removed,
+      seenRecords,
+      seenBytes,
+      // Of what a back-fill does not find, nobody knows when it was removed.
+      removed: range?.isBackfill === true ? 0 : scanned.removed + sink.removed,
       filterState: filter.snapshot(),
       needsEntriesAfter: scanned.end === 'entry' ? entries.knownUpTo(bucketId) : null,
       retainedBytes: sink.retainedBytes,
@@ -112,7 +134,8 @@ export class WindowSource {
     const { bucketId, filter, dstPrefix } = this.#settings;
     const name = this.#context.entries.nameOf(bucketId, entryId);
     if (name === undefined) return undefined;
-    const isWanted = name !== null && filter.selects(name);
+    const isInScope = name !== null && (this.#range?.selects(name) ?? true);
+    const isWanted = isInScope && filter.selects(name);
     const target = isWanted ? { id: entryId, name, path: entryPath(dstPrefix, name) } : null;
     this.#targets.set(entryId, target);
     return target;

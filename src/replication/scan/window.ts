@@ -19,6 +19,9 @@ export interface Window {
   /** Matching records and their content bytes. */
   readonly records: number;
   readonly bytes: number;
+  /** Records of a range's scope, whether they match or not, and their content bytes; 0 outside of ranges. */
+  readonly seenRecords: number;
+  readonly seenBytes: number;
   /** Records of the bucket that are missing from the log between `from` and `to`. */
   readonly removed: number;
   /** State of the filters at `to`; `null` for stateless ones. */

@@ -35,7 +35,8 @@ export function readFullRecords(
   return { batches: builder.finish(), missing };
 }
 
-function findRecord(
+/** A record as it is now; undefined when it is gone. @param ts its timestamp, µs. */
+export function findRecord(
   store: RocksReader,
   entryId: number,
   ts: bigint,

@@ -1,0 +1,49 @@
+/** The job of the next slice of a task: of its live cursor, or of one of its ranges. */
+import { stopOf } from './log-ranges.ts';
+import type { SendJob } from './messages.ts';
+import type { TaskRange } from './ranges/range.ts';
+import { scanOf } from './ranges/range-turns.ts';
+import { beginsWithProbe } from './retry-policy.ts';
+import type { Task } from './task.ts';
+
+/**
+ * @param range `null`: the live cursor.
+ * @param isBrief of a range: live records wait already.
+ */
+export function newSendJob(
+  task: Task,
+  bucketId: number,
+  namesEpoch: number,
+  range: TaskRange | null,
+  isBrief: boolean,
+): SendJob {
+  const common = {
+    kind: 'send',
+    task: task.spec,
+    bucketId,
+    entries: task.entries,
+    namesEpoch,
+    isTargetAvailable: task.isTargetAvailable,
+    target: task.target,
+    probeFirst: beginsWithProbe(task),
+  } as const;
+  if (range === null) {
+    const { position, filterState, resendSequence } = task;
+    const stopSequence = stopOf(task.gaps);
+    const isAwaited = task.ranges.next() !== undefined;
+    const place = { position, filterState, resendSequence, stopSequence };
+    return { ...common, ...place, line: task.line.buffer, range: null, isAwaited };
+  }
+  const { position, filterState, end } = range.stored;
+  const { resendSequence } = range;
+  return {
+    ...common,
+    position,
+    filterState,
+    resendSequence,
+    stopSequence: end.sequence,
+    line: task.rangeLine.buffer,
+    range: scanOf(range, isBrief),
+    isAwaited: false,
+  };
+}
