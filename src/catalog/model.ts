@@ -78,5 +78,6 @@ export interface Entry {
   status: ResourceStatus;
   /** False until the commit that creates the entry; such entries are not listed and not readable. */
   isDurable: boolean;
+  /** Another object after every commit that changed a record of the entry, also if only its labels. */
   stats: EntryStats;
 }
