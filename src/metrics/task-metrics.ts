@@ -34,6 +34,30 @@ const TASK_METRICS: readonly TaskMetric[] = [
     read: ({ pending }) => pending.bytes,
   },
   {
+    name: 'millrace_task_backlog_segments',
+    help: 'Parts of the log that a task with order newest has left behind and still has to send.',
+    kind: 'gauge',
+    read: ({ pending }) => pending.behind.backlogSegments,
+  },
+  {
+    name: 'millrace_task_backlog_records',
+    help: 'Records in these segments, before filters.',
+    kind: 'gauge',
+    read: ({ pending }) => pending.behind.backlogRecords,
+  },
+  {
+    name: 'millrace_task_backfills',
+    help: 'Back-fills that are running or paused.',
+    kind: 'gauge',
+    read: ({ pending }) => pending.behind.backfills,
+  },
+  {
+    name: 'millrace_task_backfill_pending_records',
+    help: 'Records these back-fills still have to look at, as estimated from the index.',
+    kind: 'gauge',
+    read: ({ pending }) => pending.behind.backfillRecords,
+  },
+  {
     name: 'millrace_task_lag_seconds',
     help: 'Age of the oldest commit the task has not answered for; 0 when it is caught up.',
     kind: 'gauge',

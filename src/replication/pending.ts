@@ -18,6 +18,18 @@ export interface PendingFigures {
   readonly bytes: number;
   /** False: part of it was not looked at, and all records of the bucket there are counted. */
   readonly isExact: boolean;
+  /** Those of them that lie in ranges behind the live cursor. */
+  readonly behind: BehindFigures;
+}
+
+/** What is sent behind the live cursor. */
+export interface BehindFigures {
+  /** Segments that the cursor has left behind, and their records at most. */
+  readonly backlogSegments: number;
+  readonly backlogRecords: number;
+  /** Back-fills that are running or paused, and what they have left, as estimated from the index. */
+  readonly backfills: number;
+  readonly backfillRecords: number;
 }
 
 /** What the task has looked at: up to where, how much matched until there, how much of that is unanswered. */
@@ -45,14 +57,16 @@ export class PendingCounter {
   figures(task: Task): PendingFigures {
     const live = this.#liveFigures(task);
     const behind = rangeFigures(task);
+    const records = behind.backlogRecords + behind.backfillRecords;
     return {
-      records: live.records + behind.records,
+      records: live.records + records,
       bytes: live.bytes + behind.bytes,
-      isExact: live.isExact && behind.records === 0,
+      isExact: live.isExact && records === 0,
+      behind,
     };
   }
 
-  #liveFigures(task: Task): PendingFigures {
+  #liveFigures(task: Task): Omit<PendingFigures, 'behind'> {
     const end = this.#endOf(task);
     const scanned = scannedBy(task);
     const { openRecords, openBytes } = scanned;
@@ -199,20 +213,22 @@ function scannedBy(task: Task): Scanned {
 /**
  * What the ranges have left, at most: records of backlog segments before filters, and what the index says about back-fills.
  */
-function rangeFigures(task: Task): { readonly records: number; readonly bytes: number } {
-  let records = 0;
-  let bytes = 0;
+function rangeFigures(task: Task): BehindFigures & { readonly bytes: number } {
+  const sum = { backlogSegments: 0, backlogRecords: 0, backfills: 0, backfillRecords: 0, bytes: 0 };
   for (const { stored, isUnfinished } of task.ranges.all()) {
     if (!isUnfinished) continue;
     if (stored.kind === 'backfill') {
-      records += Math.max(0, stored.totalRecords - stored.doneRecords);
-      bytes += Math.max(0, stored.totalBytes - stored.doneBytes);
+      sum.backfills++;
+      sum.backfillRecords += Math.max(0, stored.totalRecords - stored.doneRecords);
+      sum.bytes += Math.max(0, stored.totalBytes - stored.doneBytes);
     } else {
-      records += backlogRecords(stored);
-      bytes += Math.round(backlogRecords(stored) * meanBytes(task, task.count));
+      const records = backlogRecords(stored);
+      sum.backlogSegments++;
+      sum.backlogRecords += records;
+      sum.bytes += Math.round(records * meanBytes(task, task.count));
     }
   }
-  return { records, bytes };
+  return sum;
 }
 
 function meanBytes({ passedRecords, passedBytes }: Task, count: CountState | null): number {

@@ -46,7 +46,12 @@ function follow(...tasks: Task[]): Harness {
   const figures = (): TaskFigures[] =>
     tasks.map((task) => ({
       task,
-      pending: { records: 7, bytes: 70, isExact: true },
+      pending: {
+        records: 7,
+        bytes: 70,
+        isExact: true,
+        behind: { backlogSegments: 0, backlogRecords: 0, backfills: 0, backfillRecords: 0 },
+      },
       lagMs: 0,
       sentRecords: 0,
       sentBytes: 0,
