@@ -98,21 +98,31 @@ export class CommitGroup {
   }
 }
 
-/** Latest meta of each entry: sensors repeat their labels, so encoding happens once per change. */
+/** Metas of one entry that are remembered. */
+const RECENT_METAS = 4;
+
+/** Recent metas of each entry: sensors repeat their labels, or go to and fro between a few. */
 export class MetaMemory {
-  readonly #latest = new WeakMap<Entry, KnownMeta>();
+  readonly #recent = new WeakMap<Entry, KnownMeta[]>();
 
   /** Identical content type and labels give the identical buffer, which lets a block store them once. */
   of(entry: Entry, contentType: string, labels: Labels): KnownMeta {
-    const known = this.#latest.get(entry);
-    if (known?.contentType === contentType && sameLabels(known.labels, labels)) return known;
+    let recent = this.#recent.get(entry);
+    if (recent === undefined) {
+      recent = [];
+      this.#recent.set(entry, recent);
+    }
+    for (const known of recent) {
+      if (known.contentType === contentType && sameLabels(known.labels, labels)) return known;
+    }
     const meta: KnownMeta = {
       contentType,
       labels,
       bytes: encodeMeta(contentType, labels),
       wireBytes: metaWireBytes(contentType, labels),
     };
-    this.#latest.set(entry, meta);
+    if (recent.length === RECENT_METAS) recent.shift();
+    recent.push(meta);
     return meta;
   }
 }

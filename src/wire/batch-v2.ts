@@ -7,6 +7,8 @@ import { NO_LABELS } from '../store/labels.ts';
 import type { Labels } from '../store/labels.ts';
 import { U64_MAX } from '../store/format.ts';
 import { isPrintableAscii } from './header-text.ts';
+import { invalidBatchedHeader, LabelDeltas } from './label-deltas.ts';
+import type { EmptyValues } from './label-deltas.ts';
 import { DEFAULT_CONTENT_TYPE } from './batch-v1.ts';
 import { parseByteCount, parseU64 } from './numbers.ts';
 import { percentDecode, PercentSyntaxError } from './percent.ts';
@@ -47,9 +49,6 @@ interface RecordHeader {
   readonly name: string;
   readonly value: string;
 }
-
-/** What becomes of a label with an empty value: a write has no such label, an update removes it. */
-type EmptyValues = 'absent' | 'removed';
 
 /**
  * Checks in the order of §6.4: entries, start-ts, record headers.
@@ -210,10 +209,11 @@ function decodeValues(
   emptyValues: EmptyValues,
 ): BatchV2Record[] {
   const records: BatchV2Record[] = [];
+  const deltas = new LabelDeltas(labelNames, emptyValues);
   for (const header of found) {
     const last = records.at(-1);
     const previous = last?.entryIndex === header.entryIndex ? last : undefined;
-    const value = parseBatchV2Value(header.value, previous, labelNames, emptyValues);
+    const value = parseBatchV2Value(header.value, previous, deltas);
     const { entryIndex, deltaUs } = header;
     records.push({ entryIndex, deltaUs, ts: startTs + deltaUs, ...value });
   }
@@ -223,21 +223,19 @@ function decodeValues(
 /**
  * Parses the value of one record header.
  * @param previous the record before it in the same entry and request, undefined for the first one.
- * @param labelNames from `x-reduct-labels`; when given, a name of only digits is an index into it.
  * @throws ApiError 422.
  */
-export function parseBatchV2Value(
+function parseBatchV2Value(
   value: string,
   previous: Pick<BatchV2Record, 'contentType' | 'labels'> | undefined,
-  labelNames: readonly string[] | undefined,
-  emptyValues: EmptyValues = 'absent',
+  deltas: LabelDeltas,
 ): Pick<BatchV2Record, 'lengthBytes' | 'contentType' | 'labels'> {
   if (!isPrintableAscii(value)) {
     throw new ApiError(422, 'Malformed header received: failed to convert header to a str');
   }
   const typeAt = value.indexOf(',');
   const lengthBytes = parseByteCount((typeAt === -1 ? value : value.slice(0, typeAt)).trim());
-  if (lengthBytes === undefined) throw invalidHeader();
+  if (lengthBytes === undefined) throw invalidBatchedHeader();
   if (typeAt === -1) {
     if (previous === undefined) {
       throw new ApiError(
@@ -251,62 +249,6 @@ export function parseBatchV2Value(
   const type = value.slice(typeAt + 1, deltaAt === -1 ? undefined : deltaAt).trim();
   const contentType = type === '' ? (previous?.contentType ?? DEFAULT_CONTENT_TYPE) : type;
   const before = previous?.labels ?? NO_LABELS;
-  const labels =
-    deltaAt === -1 ? before : applyDelta(value, deltaAt + 1, before, labelNames, emptyValues);
+  const labels = deltaAt === -1 ? before : deltas.apply(before, value.slice(deltaAt + 1));
   return { lengthBytes, contentType, labels };
-}
-
-function applyDelta(
-  text: string,
-  from: number,
-  before: Labels,
-  labelNames: readonly string[] | undefined,
-  emptyValues: EmptyValues,
-): Labels {
-  const labels = new Map<string, string>();
-  for (let i = 0; i + 1 < before.length; i += 2) labels.set(before[i] ?? '', before[i + 1] ?? '');
-  let at = skipSeparators(text, from);
-  while (at < text.length) {
-    const equals = text.indexOf('=', at);
-    if (equals === -1) throw invalidHeader();
-    const name = resolveLabelName(text.slice(at, equals).trim(), labelNames);
-    let value: string;
-    if (text[equals + 1] === '"') {
-      const quote = text.indexOf('"', equals + 2);
-      if (quote === -1) throw invalidHeader();
-      value = text.slice(equals + 2, quote).trim();
-      at = skipSeparators(text, quote + 1);
-    } else {
-      const comma = text.indexOf(',', equals + 1);
-      const end = comma === -1 ? text.length : comma;
-      value = text.slice(equals + 1, end).trim();
-      at = skipSeparators(text, end);
-    }
-    if (value === '' && emptyValues === 'absent') labels.delete(name);
-    else labels.set(name, value);
-  }
-  return labels.size === 0 ? NO_LABELS : [...labels].flat();
-}
-
-function skipSeparators(text: string, from: number): number {
-  let at = from;
-  while (text[at] === ',' || text[at] === ' ' || text[at] === '\t') at++;
-  return at;
-}
-
-function resolveLabelName(key: string, labelNames: readonly string[] | undefined): string {
-  let name = key;
-  if (labelNames !== undefined && /^[0-9]+$/.test(key)) {
-    const known = labelNames[Number(key)];
-    if (known === undefined) throw new ApiError(422, `Label index '${key}' is out of range`);
-    name = known;
-  }
-  if (name.startsWith('@')) {
-    throw new ApiError(422, "Label names must not start with '@': reserved for computed labels");
-  }
-  return name;
-}
-
-function invalidHeader(): ApiError {
-  return new ApiError(422, 'Invalid batched header');
 }
