@@ -64,7 +64,12 @@ export async function startReplication(
     pool,
     source: sourceOf(catalog, commits),
     store,
-    identity: { port: listeningPort, addresses: ownAddresses(), hostNames: [hostname()] },
+    identity: {
+      instanceId: catalog.instanceId,
+      port: listeningPort,
+      addresses: ownAddresses(),
+      hostNames: [hostname()],
+    },
     logger,
   });
   const readers = setInterval(() => ring.setReadBuckets(readBuckets(engine, catalog)), READERS_MS);

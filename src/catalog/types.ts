@@ -3,6 +3,9 @@ import type { RowChange } from '../store/row-change.ts';
 import type { Bucket, BucketSettings, Entry } from './model.ts';
 
 export interface CatalogPort {
+  /** Random, made once for the store. */
+  readonly instanceId: string;
+
   /**
    * @throws ApiError 404 `Bucket '<n>' is not found`, 409 `Bucket '<n>' is being deleted`.
    */

@@ -31,8 +31,10 @@ import {
 } from './handlers/queries.ts';
 import { renameBucket, renameEntry } from './handlers/renames.ts';
 import {
+  checkReplication,
   createReplication,
   listReplications,
+  previewReplication,
   readReplication,
   removeReplication,
   setReplicationMode,
@@ -142,6 +144,8 @@ export const ENDPOINTS: Readonly<Record<Target, Endpoint>> = {
     { get: readBackfill, patch: changeBackfill, delete: cancelBackfill },
     'replication',
   ),
+  replicationCheck: endpoint({ post: checkReplication }, 'replication'),
+  replicationPreview: endpoint({ post: previewReplication }, 'replication'),
   lifecycles: endpoint({ get: listLifecycles }, 'lifecycle'),
   lifecycle: endpoint(
     { get: readLifecycle, post: createLifecycle, put: updateLifecycle, delete: removeLifecycle },

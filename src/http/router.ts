@@ -33,6 +33,8 @@ export const TARGETS = [
   'replicationMode',
   'replicationBackfills',
   'replicationBackfill',
+  'replicationCheck',
+  'replicationPreview',
   'lifecycles',
   'lifecycle',
   'lifecycleMode',
@@ -208,7 +210,14 @@ function parseTokenPath(path: string): Route {
   return route(isRotation ? 'tokenRotate' : 'token', name);
 }
 
-/** `[<name>[/mode|/backfills[/<id>]]]`, each also with a slash behind it (replication §1). */
+/** What may follow the name of a task. */
+const OF_REPLICATION: ReadonlyMap<string, Target> = new Map([
+  ['mode', 'replicationMode'],
+  ['check', 'replicationCheck'],
+  ['preview', 'replicationPreview'],
+]);
+
+/** `[<name>[/<word>|/backfills[/<id>]]]`, each also with a slash behind it (replication §1). */
 function parseReplicationPath(path: string): Route {
   const trimmed = path.endsWith('/') ? path.slice(0, -1) : path;
   if (trimmed === '') return path === '' ? route('replications') : UNKNOWN;
@@ -217,8 +226,9 @@ function parseReplicationPath(path: string): Route {
   if (name === undefined) return badPath('replication_name');
   if (slash === -1) return route('replication', name);
   if (slash === 0) return UNKNOWN;
-  const [part, id, ...more] = trimmed.slice(slash + 1).split('/');
-  if (part === 'mode' && id === undefined) return route('replicationMode', name);
+  const [part = '', id, ...more] = trimmed.slice(slash + 1).split('/');
+  const target = OF_REPLICATION.get(part);
+  if (target !== undefined && id === undefined) return route(target, name);
   if (part !== 'backfills' || more.length > 0) return UNKNOWN;
   return id === undefined
     ? route('replicationBackfills', name)

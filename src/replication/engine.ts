@@ -5,6 +5,7 @@ import { PendingCounter } from './pending.ts';
 import { Scheduler } from './scheduler.ts';
 import { type TaskFigures, TaskService } from './service.ts';
 import type { ServerIdentity } from './settings-checks.ts';
+import { Trials } from './trials.ts';
 import type { ReplicationSource, TaskStore } from './types.ts';
 
 export interface EngineOptions {
@@ -28,7 +29,8 @@ export class ReplicationEngine {
     this.#scheduler = new Scheduler({ pool, source, store, logger, nowMs, random: Math.random });
     const pending = new PendingCounter(pool, source, this.#scheduler);
     const scheduler = this.#scheduler;
-    this.service = new TaskService({ scheduler, pending, source, store, logger, identity });
+    const trials = new Trials({ pool, source, identity });
+    this.service = new TaskService({ scheduler, pending, source, store, logger, identity, trials });
     this.service.start();
   }
 

@@ -24,6 +24,11 @@ export function compileEntryPatterns(patterns: readonly string[]): (entry: strin
     (included.length === 0 || matchesAny(included, entry)) && !matchesAny(excluded, entry);
 }
 
+/** Whether a pattern stands for this one entry, and its attachments. */
+export function isPlainName(pattern: string): boolean {
+  return !pattern.includes('*') && !isExclusion(pattern);
+}
+
 /** A lone `!` is the literal name of an entry. */
 function isExclusion(pattern: string): boolean {
   return pattern.length > 1 && pattern.startsWith('!');

@@ -5,6 +5,8 @@
 import type { Position } from '../catalog/positions.ts';
 import type { FailureKind } from './backoff.ts';
 import type { FilterState } from './filter-state.ts';
+import type { PreviewRequest } from './probe/preview.ts';
+import type { Finding, TargetTrial } from './probe/types.ts';
 import type { RangeKind, RangeScope } from './ranges/range.ts';
 import type { ReplicationSettings } from './settings.ts';
 import type { TargetInfo } from './transfer/target-info.ts';
@@ -129,7 +131,22 @@ export interface CheckJob {
   readonly task: TaskSpec;
 }
 
-export type ReplicationJob = SendJob | CountJob | CheckJob | PlanJob;
+/** Try a target as a task would meet it. */
+export interface TryJob {
+  readonly kind: 'try';
+  readonly trial: TargetTrial;
+}
+
+/** Run filters over the last records of a bucket. */
+export interface PreviewJob {
+  readonly kind: 'preview';
+  readonly preview: PreviewRequest;
+}
+
+/** Jobs for people, of no task. */
+export type TrialJob = TryJob | PreviewJob;
+
+export type ReplicationJob = SendJob | CountJob | CheckJob | PlanJob | TrialJob;
 
 /**
  * Why a slice could not go on. Besides the kinds of `backOff`: `auth` waits for `retryAfterMs` or new settings,
@@ -213,7 +230,24 @@ export interface PlanResult {
   readonly bytes: number;
 }
 
-export type ReplicationResult = SendResult | CountResult | CheckResult | PlanResult;
+export interface TryResult {
+  readonly kind: 'try';
+  readonly findings: readonly Finding[];
+}
+
+export interface PreviewResult {
+  readonly kind: 'preview';
+  /** Body of the answer. */
+  readonly json: string;
+}
+
+export type ReplicationResult =
+  | SendResult
+  | CountResult
+  | CheckResult
+  | PlanResult
+  | TryResult
+  | PreviewResult;
 
 /** Runs jobs, in worker threads or (in tests) in this one. */
 export interface ReplicationPool {

@@ -2,7 +2,6 @@
 import { ApiError } from '../errors/errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { RowChange } from '../store/row-change.ts';
-import { JsonSyntaxError, memberText, parseJson, stringifyJson } from '../wire/json.ts';
 import { closeGap, openGap } from './log-ranges.ts';
 import { type PendingCounter, type PendingFigures } from './pending.ts';
 import { BackfillService, newBackfill } from './ranges/backfill-service.ts';
@@ -19,10 +18,12 @@ import {
   SAME_BUCKET_TEXT,
   type ServerIdentity,
 } from './settings-checks.ts';
+import { parseBody } from './settings-body.ts';
 import { readObject } from './settings-json.ts';
 import { givesToken, parseModeBody, parseSettings, type ReplicationSettings } from './settings.ts';
 import { problemOf } from './settings-problems.ts';
 import { Task } from './task.ts';
+import type { Trials } from './trials.ts';
 import type {
   LogGap,
   ReplicationService,
@@ -52,6 +53,7 @@ export interface ServiceOptions {
   readonly store: TaskStore;
   readonly logger: Logger;
   readonly identity: ServerIdentity;
+  readonly trials: Trials;
 }
 
 /** Figures of one task for metrics; counters count since the task was started or its settings changed. */
@@ -213,6 +215,14 @@ export class TaskService implements ReplicationService {
     });
   }
 
+  check(name: string, bodyText: string): Promise<string> {
+    return this.#options.trials.check(name, bodyText, this.#tasks.get(name)?.settings);
+  }
+
+  preview(name: string, bodyText: string): Promise<string> {
+    return this.#options.trials.preview(name, bodyText, this.#tasks.get(name)?.settings);
+  }
+
   async setMode(name: string, bodyText: string): Promise<void> {
     const mode = parseModeBody(parseBody(bodyText).body);
     await this.#exclusively(name, async () => {
@@ -337,24 +347,4 @@ function refuseStart(members: Readonly<Record<string, unknown>>): void {
     422,
     'Invalid JSON: `start` is for new replications only; use POST /replications/<name>/backfills',
   );
-}
-
-interface ParsedBody {
-  readonly body: unknown;
-  /** The condition as compact JSON with the order of its members; `null` when there is none. */
-  readonly whenText: string | null;
-}
-
-/** @throws ApiError 422 `Invalid JSON: …`. */
-function parseBody(text: string): ParsedBody {
-  try {
-    const when = memberText(text, 'when');
-    const hasWhen = when !== undefined && when !== 'null';
-    const whenText = hasWhen ? stringifyJson(parseJson(when, { keepFloats: true })) : null;
-    const body: unknown = JSON.parse(text);
-    return { body, whenText };
-  } catch (error) {
-    if (!(error instanceof JsonSyntaxError)) throw error;
-    throw new ApiError(422, `Invalid JSON: ${error.message}`);
-  }
 }

@@ -9,6 +9,8 @@ const NAME_PATTERN = /^[A-Za-z0-9_-]+$/;
 
 /** How this server can be reached; see `isSameBucket`. */
 export interface ServerIdentity {
+  /** Random, made once for the store. */
+  readonly instanceId: string;
   /** The port this server listens on. */
   readonly port: number;
   /** Addresses of all own interfaces, IPv4 and IPv6, without brackets and scope. Loopback needs no mention. */

@@ -35,6 +35,15 @@ export interface ReplicationService {
   /** Body `{"mode": …}`. @throws ApiError 404, 422. */
   setMode(name: string, bodyText: string): Promise<void>;
 
+  /**
+   * Tries a target (docs/http-extensions.md). Body: settings as for create; empty: those of the task.
+   * @throws ApiError 404, 422, 429.
+   */
+  check(name: string, bodyText: string): Promise<string>;
+
+  /** Runs filters over the last records. Body: settings and `records`. @throws ApiError 404, 422, 429. */
+  preview(name: string, bodyText: string): Promise<string>;
+
   /** Resolves when the task will never send again. @throws ApiError 404, 409. */
   remove(name: string): Promise<void>;
 

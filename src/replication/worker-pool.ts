@@ -26,6 +26,12 @@ export interface ReplicationPoolOptions {
   readonly onThreadError: (error: Error) => void;
 }
 
+/** Tasks of one bucket share what a thread reads for them; jobs of no task go anywhere. */
+function affinityFor(job: ReplicationJob): number {
+  if ('bucketId' in job) return job.bucketId;
+  return 'task' in job ? job.task.id : Math.floor(Math.random() * JOBS_PER_THREAD);
+}
+
 type Balancer = NonNullable<NonNullable<ConstructorParameters<typeof Piscina>[0]>['loadBalancer']>;
 
 export function newReplicationPool(options: ReplicationPoolOptions): ReplicationPool {
@@ -47,7 +53,7 @@ export function newReplicationPool(options: ReplicationPoolOptions): Replication
   const starts = new ThreadStarts(piscina, threads);
   return {
     run: (job) => {
-      const affinity = job.kind === 'check' ? job.task.id : job.bucketId;
+      const affinity = affinityFor(job);
       // Piscina keeps what lies under this symbol on its side; it is not cloned.
       return piscina.run(Object.assign(job, { [Piscina.queueOptionsSymbol]: { affinity } }));
     },

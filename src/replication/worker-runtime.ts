@@ -6,12 +6,16 @@ import { planRange } from './ranges/plan.ts';
 import type {
   CheckResult,
   CountJob,
+  PreviewJob,
   ReplicationJob,
   ReplicationResult,
   SendJob,
+  TryJob,
   WorkerOptions,
   WorkerSetup,
 } from './messages.ts';
+import { previewFilters } from './probe/preview.ts';
+import { tryTarget } from './probe/try-target.ts';
 import { RingWatcher } from './ring-watcher.ts';
 import { MAX_BATCH_HEADER_BYTES } from './scan/batch.ts';
 import { EntryDirectory } from './scan/entry-directory.ts';
@@ -68,6 +72,10 @@ export class WorkerRuntime {
         return this.#check(this.#clientFor(job.task.settings), job.task.settings.dstBucket);
       case 'plan':
         return planRange(this.#scan.log.store, job);
+      case 'try':
+        return this.#try(job);
+      case 'preview':
+        return this.#preview(job);
     }
   }
 
@@ -99,6 +107,14 @@ export class WorkerRuntime {
   async #check(client: TargetClient, bucketName: string): Promise<CheckResult> {
     const contact = await checkTarget(client, bucketName, false, new RequestGroup());
     return { kind: 'check', failure: contact.kind === 'failed' ? contact.failure : null };
+  }
+
+  async #try({ trial }: TryJob): Promise<ReplicationResult> {
+    return { kind: 'try', findings: await tryTarget(trial, this.#slices.options) };
+  }
+
+  async #preview({ preview }: PreviewJob): Promise<ReplicationResult> {
+    return { kind: 'preview', json: await previewFilters(this.#scan.log.store, preview) };
   }
 
   #clientFor(settings: {

@@ -45,6 +45,8 @@ describe('router', () => {
     ['/replications/r%201', 'replication r 1'],
     ['/replications/r/', 'replication r'],
     ['/replications/r/mode', 'replicationMode r'],
+    ['/replications/r/check', 'replicationCheck r'],
+    ['/replications/r/preview/', 'replicationPreview r'],
     ['/replications/r/mode/', 'replicationMode r'],
   ])('%s is %s', (path, expected) => {
     expect(api(path)).toBe(expected);

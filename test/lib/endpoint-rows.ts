@@ -31,6 +31,11 @@ const NO_QUERY: ExpectedAnswer = {
   status: 404,
   error: 'Query 404 not found and it might have expired. Check TTL in your query request.',
 };
+const UNTRIED: ExpectedAnswer = {
+  status: 404,
+  error:
+    "Replication 'missing' does not exist: send settings as for creating it, or name one that does",
+};
 const NO_TASK: ExpectedAnswer = { status: 404, error: "Replication 'missing' does not exist" };
 
 /** `bucket` exists, with a record at 1 in `entry`; `missing` never does. */
@@ -191,6 +196,8 @@ const REPLICATIONS: readonly EndpointRow[] = [
   row('replication', 'POST', '/replications/missing', 'F', BAD_JSON, { body: '{' }),
   row('replication', 'PUT', '/replications/missing', 'F', NO_TASK, SETTINGS),
   row('replication', 'DELETE', '/replications/missing', 'F', NO_TASK),
+  row('replicationCheck', 'POST', '/replications/missing/check', 'F', UNTRIED),
+  row('replicationPreview', 'POST', '/replications/missing/preview', 'F', UNTRIED),
   row('replicationMode', 'PATCH', '/replications/missing/mode', 'F', NO_TASK, {
     body: '{"mode":"paused"}',
   }),

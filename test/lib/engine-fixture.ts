@@ -108,7 +108,7 @@ class LocalPool implements ReplicationPool {
   }
 
   async run(job: Parameters<ReplicationPool['run']>[0]) {
-    const { id } = job.task;
+    const id = 'task' in job ? job.task.id : 0;
     if (job.kind === 'send') {
       if (this.#sending.has(id)) throw new Error(`task ${id} runs twice at once`);
       this.#sending.add(id);
@@ -271,7 +271,7 @@ export class EngineFixture {
       pool: this.#pool,
       source,
       store: this.store,
-      identity: { port: 8383, addresses: [], hostNames: [] },
+      identity: { instanceId: 'test-instance', port: 8383, addresses: [], hostNames: [] },
       logger: silentLogger,
     });
   }

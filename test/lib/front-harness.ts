@@ -186,6 +186,9 @@ function recordingReplications(calls: string[]): ReplicationService {
         return '{"id":1}';
       },
     },
+    check: async (name, body) => `{"check":${JSON.stringify(name)},"body":${JSON.stringify(body)}}`,
+    preview: async (name, body) =>
+      `{"preview":${JSON.stringify(name)},"body":${JSON.stringify(body)}}`,
   };
 }
 

@@ -41,6 +41,7 @@ describe('the URL of the target', () => {
 
 describe('the same bucket', () => {
   const server = {
+    instanceId: 'test-instance',
     port: 8383,
     addresses: ['10.0.0.5', 'fe80::1', '2001:db8:0:0::7'],
     hostNames: ['Edge-1', 'edge-1.example.org.'],

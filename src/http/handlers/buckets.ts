@@ -19,9 +19,11 @@ export function createBucket(
   req: UwsRequest,
   { name }: Route,
 ): void {
-  receiveSettings(front, exchange, req, (_text, settings) =>
-    front.deps.catalog.createBucket(name, settings),
-  );
+  const { catalog } = front.deps;
+  const linesOf = (): string => identityLines(catalog.instanceId, catalog.bucket(name).id);
+  const create = (_text: string, settings: BucketSettings): Promise<void> =>
+    catalog.createBucket(name, settings);
+  receiveSettings(front, exchange, req, create, linesOf);
 }
 
 /** Members that are absent or null stay as they are. */
@@ -38,12 +40,16 @@ export function updateBucket(
   });
 }
 
-/** @param apply gets the document, and the settings it makes of the defaults; may throw. */
+/**
+ * @param apply gets the document, and the settings it makes of the defaults; may throw.
+ * @param linesOf further headers of the answer.
+ */
 function receiveSettings(
   front: Front,
   exchange: Exchange,
   req: UwsRequest,
   apply: (text: string, settings: BucketSettings) => Promise<void>,
+  linesOf: () => string = () => '',
 ): void {
   front.headers.scan(req, exchange);
   const { authorization } = front.headers;
@@ -56,7 +62,7 @@ function receiveSettings(
     const { config } = front.deps;
     const settings = parseBucketSettings(text, defaultBucketSettings(config));
     requireFull(identify(front, exchange, authorization));
-    answerLater(exchange, apply(text, settings), () => exchange.ok());
+    answerLater(exchange, apply(text, settings), () => exchange.answer(200, linesOf(), ''));
   });
   body.receive(front.headers);
 }
@@ -70,7 +76,15 @@ export function readBucket(
 ): void {
   const identity = authenticate(front, exchange, req);
   if (!exchange.isHead) requireRead(identity, name);
-  exchange.json(bucketDocumentJson(front.deps.catalog.bucket(name)));
+  const { catalog } = front.deps;
+  const bucket = catalog.bucket(name);
+  const lines = `content-type: application/json\r\n${identityLines(catalog.instanceId, bucket.id)}`;
+  exchange.answer(200, lines, bucketDocumentJson(bucket));
+}
+
+/** Who is asked: sources keep records from running in circles by it (replication §5.11). */
+function identityLines(instanceId: string, bucketId: number): string {
+  return `x-instance-id: ${instanceId}\r\nx-bucket-id: ${bucketId}`;
 }
 
 export function removeBucket(

@@ -57,6 +57,24 @@ export function setReplicationMode(
   changeReplication(front, exchange, req, (text) => front.deps.replications.setMode(name, text));
 }
 
+export function checkReplication(
+  front: Front,
+  exchange: Exchange,
+  req: UwsRequest,
+  { name }: Route,
+): void {
+  changeReplication(front, exchange, req, (text) => front.deps.replications.check(name, text));
+}
+
+export function previewReplication(
+  front: Front,
+  exchange: Exchange,
+  req: UwsRequest,
+  { name }: Route,
+): void {
+  changeReplication(front, exchange, req, (text) => front.deps.replications.preview(name, text));
+}
+
 export function removeReplication(
   front: Front,
   exchange: Exchange,

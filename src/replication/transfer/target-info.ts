@@ -9,10 +9,22 @@ export interface ApiVersion {
 export interface TargetInfo {
   /** `x-reduct-api`; `null` when it is missing or unreadable. */
   readonly apiVersion: ApiVersion | null;
+  /** `x-instance-id`; `null` for servers that are not Millrace. */
+  readonly instanceId: string | null;
+  /** `x-bucket-id`: number of the bucket within that instance. */
+  readonly bucketId: number | null;
 }
 
 export function readTargetInfo(headers: AnswerHeaders): TargetInfo {
-  return { apiVersion: parseApiVersion(headers['x-reduct-api']) };
+  const instanceId = headers['x-instance-id'];
+  const bucketId = headers['x-bucket-id'];
+  const isIdentified = typeof instanceId === 'string' && /^[\w-]{8,64}$/.test(instanceId);
+  const hasBucket = typeof bucketId === 'string' && /^\d{1,10}$/.test(bucketId);
+  return {
+    apiVersion: parseApiVersion(headers['x-reduct-api']),
+    instanceId: isIdentified ? instanceId : null,
+    bucketId: hasBucket ? Number(bucketId) : null,
+  };
 }
 
 /** @returns `null` for anything but `<major>.<minor>`. */
