@@ -4,6 +4,7 @@ import { hostname, networkInterfaces } from 'node:os';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { GroupCommit } from '../commit/group-commit.ts';
 import type { CommitListener } from '../commit/types.ts';
+import { UpdateTrimmer } from '../commit/update-trimmer.ts';
 import type { Config } from '../config/config.ts';
 import { ConfigError } from '../errors/errors.ts';
 import type { Logger } from '../logging/logger.ts';
@@ -74,15 +75,27 @@ export async function startReplication(
   });
   const readers = setInterval(() => ring.setReadBuckets(readBuckets(engine, catalog)), READERS_MS);
   readers.unref();
+  const trimmer = new UpdateTrimmer({
+    db,
+    commits,
+    neededFrom: (bucketId) => {
+      // A task that waits for another bucket of the name keeps its place in the one that is gone.
+      const isGone = catalog.bucketById(bucketId) === undefined;
+      return Math.min(commits.headSequence, isGone ? Infinity : engine.neededFrom(bucketId));
+    },
+    onFailure: (err) => logger.warn({ err }, 'label updates in the log could not be trimmed'),
+  });
+  trimmer.start();
   return {
     service: engine.service,
     onCommitted: (headSequence, buckets) => engine.onCommitted(headSequence, buckets),
     taskFigures: () => engine.figures(),
     deadLettersAgedOut: () => store.agedOutTotal,
     refreshMetrics: () => engine.refreshFigures(METRICS_REFRESH_MS),
-    stop: () => {
+    stop: async () => {
       clearInterval(readers);
-      return engine.stop(STOP_GRACE_MS);
+      await trimmer.stop();
+      await engine.stop(STOP_GRACE_MS);
     },
   };
 }

@@ -3,12 +3,15 @@ import type { Entry } from '../catalog/model.ts';
 import { MillraceError, UnavailableError } from '../errors/errors.ts';
 import type { BlockRecord } from '../store/block.ts';
 import { blockBytesBound, encodeMeta, encodeUpdateBlock } from '../store/block.ts';
-import { BLOCK_MAX_RECORDS, COLUMN_BLOCKS } from '../store/format.ts';
+import { BLOCK_MAX_RECORDS, COLUMN_BLOCKS, COLUMN_META } from '../store/format.ts';
 import { blockKey } from '../store/keys.ts';
 import { putHead } from '../store/head-row.ts';
 import type { RocksReader, WriteBatch } from '../store/rocks.ts';
 import type { LoggedUpdate } from './mutations.ts';
 import { MutationSession } from './mutations.ts';
+import { updateBlockKey } from './update-trimmer.ts';
+
+const NO_VALUE = Buffer.alloc(0);
 
 /** One request's change. It looks first and changes then: when it throws, it must not have changed anything. */
 export interface StagedMutation {
@@ -66,6 +69,7 @@ export function flushMutations(
     session.fill(batch);
     for (const block of updateBlocks) {
       batch.put(COLUMN_BLOCKS, blockKey(block.sequence), block.bytes);
+      batch.put(COLUMN_META, updateBlockKey(block.bucketId, block.sequence), NO_VALUE);
     }
     putHead(batch, firstSequence + updateBlocks.length);
     batch.commit(sync);

@@ -55,6 +55,16 @@ export class ReplicationEngine {
     return names;
   }
 
+  /** Sequence before which no task needs the log of this bucket any more; infinite when no task reads it. */
+  neededFrom(bucketId: number): number {
+    let needed = Number.POSITIVE_INFINITY;
+    for (const task of this.service.tasks()) {
+      if (task.bucketId !== bucketId) continue;
+      needed = Math.min(needed, task.position.sequence, task.savedSequence);
+    }
+    return needed;
+  }
+
   figures(): readonly TaskFigures[] {
     return this.service.figures();
   }

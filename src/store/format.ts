@@ -30,6 +30,7 @@ export const META = {
   attachment: 0x0b,
   lifecycle: 0x0c,
   taskRange: 0x0d,
+  updateBlock: 0x0e,
 } as const;
 
 /** Third byte of a `blocks` key (after the partition): sealed blocks of the log, or chunks of large records. */
