@@ -59,8 +59,14 @@ export class ReplicationEngine {
   neededFrom(bucketId: number): number {
     let needed = Number.POSITIVE_INFINITY;
     for (const task of this.service.tasks()) {
-      if (task.bucketId !== bucketId) continue;
-      needed = Math.min(needed, task.position.sequence, task.savedSequence);
+      if (task.bucketId === bucketId) {
+        needed = Math.min(needed, task.position.sequence, task.savedSequence);
+      }
+      for (const { stored, isUnfinished } of task.ranges.all()) {
+        if (isUnfinished && stored.bucketId === bucketId) {
+          needed = Math.min(needed, stored.position.sequence);
+        }
+      }
     }
     return needed;
   }

@@ -41,6 +41,21 @@ test('the slowest task of a bucket counts, also while it is paused, until it is 
   await until(() => fixture.engine.neededFrom(sourceId()) > begin);
 });
 
+test('what a back-fill has left is needed until it ends', async () => {
+  fixture.write('e', [1]);
+  await fixture.create('t', target.url);
+  fixture.write('e', [2]);
+  await until(async () => (await fixture.pending('t')) === 0);
+  const before = fixture.engine.neededFrom(sourceId());
+  target.faultOf = () => ({ kind: 'status', status: 503, text: 'busy' });
+  const { backfills } = fixture.service;
+  const id = String(JSON.parse(await backfills.create('t', '{}')).id);
+  await backfills.setState('t', id, '{"state":"paused"}');
+  expect(fixture.engine.neededFrom(sourceId())).toBeLessThan(before);
+  await backfills.cancel('t', id);
+  expect(fixture.engine.neededFrom(sourceId())).toBeGreaterThanOrEqual(before);
+});
+
 test('a place that could not be stored is not passed', async () => {
   await fixture.create('t', target.url);
   fixture.write('e', [1]);
