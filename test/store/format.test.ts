@@ -59,6 +59,7 @@ describe('on-disk format 1', () => {
       token: 10,
       attachment: 11,
       lifecycle: 12,
+      taskRange: 13,
       updateBlock: 14,
     });
   });
