@@ -169,10 +169,19 @@ export class Instance {
       this.#provisioning.lifecycles,
     );
     const replication = await startReplication(
-      { config, logger: this.#logger.child('replication'), db, catalog, commits, ring },
+      {
+        config,
+        logger: this.#logger.child('replication'),
+        db,
+        catalog,
+        commits,
+        ring,
+        provisioned: this.#provisioning.replications,
+      },
       listeningPort,
     );
     commits.addListener(replication);
+    await replication.provisioned;
     this.#events?.followTasks(() => replication.taskFigures());
     const links = this.#newLinks(queryPool, queries, records, tokens);
     return {

@@ -6,6 +6,7 @@ import type { GroupCommit } from '../commit/group-commit.ts';
 import type { CommitListener } from '../commit/types.ts';
 import { UpdateTrimmer } from '../commit/update-trimmer.ts';
 import type { Config } from '../config/config.ts';
+import type { ProvisionedReplication } from '../config/replication-variables.ts';
 import { ConfigError } from '../errors/errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { TaskMetricsSource } from '../metrics/task-metrics.ts';
@@ -34,10 +35,13 @@ export interface ReplicationParts {
   readonly catalog: Catalog;
   readonly commits: GroupCommit;
   readonly ring: RingWriter;
+  readonly provisioned: readonly ProvisionedReplication[];
 }
 
 export interface RunningReplication extends CommitListener, TaskMetricsSource {
   readonly service: ReplicationService;
+  /** Resolves when the store has the tasks of the environment. */
+  readonly provisioned: Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -46,7 +50,7 @@ export async function startReplication(
   parts: ReplicationParts,
   listeningPort: number,
 ): Promise<RunningReplication> {
-  const { config, logger, db, catalog, commits, ring } = parts;
+  const { config, logger, db, catalog, commits, ring, provisioned } = parts;
   const store = new RocksTaskStore(db, commits, catalog, openVault(config, logger));
   const pool = newReplicationPool({
     databaseHandle: db.handle,
@@ -57,6 +61,8 @@ export async function startReplication(
       ...DEFAULT_WORKER_OPTIONS,
       concurrency: config.replicationConcurrency,
       verifyTls: config.replicationVerifySsl,
+      batchMaxRecords: config.batchMaxRecords,
+      batchMaxBytes: config.batchMaxSizeBytes,
       caPem: await readCa(config.replicationCaPath),
     },
     onThreadError: (err) => logger.error({ err }, 'a replication thread died'),
@@ -72,6 +78,8 @@ export async function startReplication(
       hostNames: [hostname()],
     },
     logger,
+    provisioned,
+    maxUnreachableMs: config.replicationTimeoutMs,
   });
   const readers = setInterval(() => ring.setReadBuckets(readBuckets(engine, catalog)), READERS_MS);
   readers.unref();
@@ -88,6 +96,7 @@ export async function startReplication(
   trimmer.start();
   return {
     service: engine.service,
+    provisioned: engine.provisioned,
     onCommitted: (headSequence, buckets) => engine.onCommitted(headSequence, buckets),
     taskFigures: () => engine.figures(),
     deadLettersAgedOut: () => store.agedOutTotal,

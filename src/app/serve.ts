@@ -16,8 +16,9 @@ const STOP_GRACE_MS = 5_000;
  * @throws ConfigError for an environment that cannot work.
  */
 export async function startServer(): Promise<void> {
-  const { config, provisioning, warnings } = loadConfig(process.env);
+  const { config, provisioning, warnings, errors } = loadConfig(process.env);
   const logger = createLogger(config);
+  for (const error of errors) logger.error(error);
   for (const warning of warnings) logger.warn(warning);
   logger.debug({ config: redactConfig(config) }, 'configuration');
   let instance: Instance;

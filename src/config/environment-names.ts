@@ -12,12 +12,6 @@ export interface UnsupportedVariables {
 
 export const UNSUPPORTED_VARIABLES: readonly UnsupportedVariables[] = [
   {
-    names: 'RS_REPLICATION_<ID>_*',
-    pattern:
-      /^RS_REPLICATION_.+_(NAME|SRC_BUCKET|DST_BUCKET|DST_HOST|DST_TOKEN|DST_PREFIX|ENTRIES|WHEN|INCLUDE_.+|EXCLUDE_.+|EACH_N|EACH_S|COMPRESSION|MODE)$/,
-    consequence: 'replication tasks are not provisioned',
-  },
-  {
     names: 'RS_REPLICATION_LOG_SIZE',
     pattern: /^RS_REPLICATION_LOG_SIZE$/,
     consequence: 'pending records are not limited in number',
@@ -104,12 +98,16 @@ export function unknownOwnNames(env: NodeJS.ProcessEnv): string[] {
   return problems;
 }
 
-/** A warning for each group of `RS_*` names that are set and have no effect. Values are never shown. */
-export function unusedContractNames(env: NodeJS.ProcessEnv): string[] {
+/**
+ * A warning for each group of `RS_*` names that are set and have no effect. Values are never shown.
+ * @param used names that are none of these, whatever they look like.
+ */
+export function unusedContractNames(env: NodeJS.ProcessEnv, used: ReadonlySet<string>): string[] {
   const unsupported = new Map<UnsupportedVariables, string[]>();
   const unknown: string[] = [];
   for (const name of Object.keys(env).toSorted()) {
     if (!name.startsWith('RS_') || !isUnknown(name) || isProvisioningName(name)) continue;
+    if (used.has(name)) continue;
     const row = UNSUPPORTED_VARIABLES.find(({ pattern }) => pattern.test(name));
     if (row === undefined) unknown.push(name);
     else if ((env[name] ?? '').trim() !== '') {

@@ -17,6 +17,8 @@ export interface LoadedConfig {
   readonly provisioning: Provisioning;
   /** For the log, one line each: what is set and has no effect, and what is open to whom. */
   readonly warnings: readonly string[];
+  /** For the log, one line each: what was asked for and is left out. */
+  readonly errors: readonly string[];
 }
 
 const SECRET_TEXT = '***';
@@ -35,7 +37,7 @@ export function loadConfig(
 ): LoadedConfig {
   const given = parseGiven(env);
   const config = withDerived(given.values, system);
-  const { provisioning, warnings } = loadProvisioning(env);
+  const { provisioning, warnings, errors, usedNames } = loadProvisioning(env);
   const problems = [
     ...given.problems,
     ...crossProblems(config, given.badNames),
@@ -46,7 +48,12 @@ export function loadConfig(
   return {
     config,
     provisioning,
-    warnings: [...crossWarnings(config, provisioning), ...warnings, ...unusedContractNames(env)],
+    warnings: [
+      ...crossWarnings(config, provisioning),
+      ...warnings,
+      ...unusedContractNames(env, usedNames),
+    ],
+    errors,
   };
 }
 

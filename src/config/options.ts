@@ -282,7 +282,8 @@ export const OPTIONS = {
     default: '5',
     min: '0.1',
     max: '3600',
-    description: 'Longest pause before an unreachable target is tried again.',
+    description:
+      'Longest pause before a target that cannot be connected to is tried again. It is at most 0.5 s anyway, so only smaller values change anything.',
   },
   replicationVerifySsl: {
     env: 'RS_REPLICATION_VERIFY_SSL',

@@ -1,8 +1,11 @@
 /**
- * Buckets, tokens and lifecycle policies that the environment asks for (http-api §7). What cannot be understood is left out or falls back
+ * Buckets, tokens, lifecycle policies and replication tasks that the environment asks for (http-api §7). What cannot be understood is left out or falls back
  * to its default with a warning, as the contract has it: these variables come in any number, and one of them must not
  * keep a server from starting.
  */
+import { onePerName } from './one-per-name.ts';
+import { loadReplications } from './replication-variables.ts';
+import type { ProvisionedReplication } from './replication-variables.ts';
 import { parseJson } from '../wire/json.ts';
 import { checkBucketName } from '../wire/names.ts';
 import { parseRfc3339 } from '../wire/rfc3339.ts';
@@ -51,14 +54,25 @@ export interface Provisioning {
   readonly tokens: readonly ProvisionedToken[];
   /** Each name once. */
   readonly lifecycles: readonly ProvisionedLifecycle[];
+  /** Each name once. */
+  readonly replications: readonly ProvisionedReplication[];
 }
 
-export const NO_PROVISIONING: Provisioning = { buckets: [], tokens: [], lifecycles: [] };
+export const NO_PROVISIONING: Provisioning = {
+  buckets: [],
+  tokens: [],
+  lifecycles: [],
+  replications: [],
+};
 
 export interface LoadedProvisioning {
   readonly provisioning: Provisioning;
   /** One line each; values of tokens are never in them. */
   readonly warnings: readonly string[];
+  /** What is left out although it was asked for. */
+  readonly errors: readonly string[];
+  /** Variables of replication tasks, whose names have no pattern. */
+  readonly usedNames: ReadonlySet<string>;
 }
 
 const QUOTA_TYPES = ['NONE', 'FIFO', 'HARD'] as const;
@@ -107,13 +121,17 @@ export function loadProvisioning(env: NodeJS.ProcessEnv): LoadedProvisioning {
   const lifecycles = [...groups(env, LIFECYCLE_PATTERN, 'RS_LIFECYCLE_', warnings)]
     .map((group) => toLifecycle(group))
     .filter((lifecycle) => lifecycle !== undefined);
+  const { replications, ...others } = loadReplications(env);
   return {
     provisioning: {
+      replications,
       buckets: onePerName(buckets, 'bucket', warnings),
       tokens: onePerName(tokens, 'token', warnings),
       lifecycles: onePerName(lifecycles, 'lifecycle', warnings),
     },
-    warnings,
+    warnings: [...warnings, ...others.warnings],
+    errors: others.errors,
+    usedNames: others.used,
   };
 }
 
@@ -273,18 +291,4 @@ function isJson(text: string): boolean {
   } catch {
     return false;
   }
-}
-
-/** The last one counts. */
-function onePerName<T extends { readonly name: string }>(
-  items: readonly T[],
-  what: string,
-  warnings: string[],
-): T[] {
-  const byName = new Map<string, T>();
-  for (const item of items) {
-    if (byName.has(item.name)) warnings.push(`${what} '${item.name}' is provisioned twice`);
-    byName.set(item.name, item);
-  }
-  return [...byName.values()];
 }

@@ -1,4 +1,5 @@
 /** Replication as a whole, as the application starts and stops it. Main thread only. */
+import type { ProvisionedReplication } from '../config/replication-variables.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { ReplicationPool } from './messages.ts';
 import { PendingCounter } from './pending.ts';
@@ -8,16 +9,25 @@ import type { ServerIdentity } from './settings-checks.ts';
 import { Trials } from './trials.ts';
 import type { ReplicationSource, TaskStore } from './types.ts';
 
+/** That of `RS_REPLICATION_TIMEOUT`. */
+const DEFAULT_MAX_UNREACHABLE_MS = 5_000;
+
 export interface EngineOptions {
   readonly pool: ReplicationPool;
   readonly source: ReplicationSource;
   readonly store: TaskStore;
   readonly identity: ServerIdentity;
   readonly logger: Logger;
+  /** Longest wait for a target that cannot be connected to; default 5 s. */
+  readonly maxUnreachableMs?: number;
+  /** Tasks of the environment. */
+  readonly provisioned?: readonly ProvisionedReplication[];
 }
 
 export class ReplicationEngine {
   readonly service: TaskService;
+  /** Resolves when the store has what the environment wants. */
+  readonly provisioned: Promise<void>;
   readonly #scheduler: Scheduler;
   readonly #pool: ReplicationPool;
 
@@ -26,12 +36,20 @@ export class ReplicationEngine {
     const { pool, source, store, identity, logger } = options;
     const nowMs = (): number => performance.now();
     this.#pool = pool;
-    this.#scheduler = new Scheduler({ pool, source, store, logger, nowMs, random: Math.random });
+    this.#scheduler = new Scheduler({
+      pool,
+      source,
+      store,
+      logger,
+      nowMs,
+      random: Math.random,
+      maxUnreachableMs: options.maxUnreachableMs ?? DEFAULT_MAX_UNREACHABLE_MS,
+    });
     const pending = new PendingCounter(pool, source, this.#scheduler);
     const scheduler = this.#scheduler;
     const trials = new Trials({ pool, source, identity });
     this.service = new TaskService({ scheduler, pending, source, store, logger, identity, trials });
-    this.service.start();
+    this.provisioned = this.service.start(options.provisioned);
   }
 
   /**

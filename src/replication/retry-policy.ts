@@ -18,8 +18,17 @@ export type NextAttempt =
 
 const NOW: NextAttempt = { when: 'now' };
 
-/** Changes the task's back-off accordingly. @param random uniform in [0, 1). */
-export function planRetry(task: Task, failure: SliceFailure, random: () => number): NextAttempt {
+/**
+ * Changes the task's back-off accordingly.
+ * @param random uniform in [0, 1).
+ * @param maxUnreachableMs longest wait for a target that cannot be connected to.
+ */
+export function planRetry(
+  task: Task,
+  failure: SliceFailure,
+  random: () => number,
+  maxUnreachableMs: number,
+): NextAttempt {
   switch (failure.kind) {
     case 'stopped':
       return NOW;
@@ -31,7 +40,10 @@ export function planRetry(task: Task, failure: SliceFailure, random: () => numbe
       return { when: 'wait', waitMs: failure.retryAfterMs ?? AUTH_WAIT_MS };
     case 'unreachable':
       task.unreachable++;
-      return { when: 'gate', waitMs: backOffOf(task, 'unreachable', null, random).waitMs };
+      return {
+        when: 'gate',
+        waitMs: Math.min(maxUnreachableMs, backOffOf(task, 'unreachable', null, random).waitMs),
+      };
     case 'lost':
     case 'refused':
     case 'bug':

@@ -14,10 +14,12 @@ import {
   encodeCursor,
   encodeDeadLetter,
   encodeTask,
+  tokenForHost,
 } from './task-codec.ts';
 import { decodeRange, encodeRange } from './ranges/range-codec.ts';
 import type { RangeChange } from './ranges/range-list.ts';
 import type { StoredRange } from './ranges/range.ts';
+import type { TokenSettings } from './settings.ts';
 import type { DeadLetter, LoadedTask, StoredTask, TaskCursor, TaskStore } from './types.ts';
 
 /** Dead letters kept per task; the oldest are given up beyond (policy `aged_out`, counted). */
@@ -87,6 +89,10 @@ export class RocksTaskStore implements TaskStore {
   rowsOf(task: StoredTask): readonly RowChange[] {
     const value = encodeTask(task, this.#vault);
     return [{ column: COLUMN_META, key: metaKey(META.task, task.id), value }];
+  }
+
+  tokenForHost(task: StoredTask, dstHost: string): TokenSettings {
+    return tokenForHost(task, dstHost, this.#vault);
   }
 
   async saveProgress(

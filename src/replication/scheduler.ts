@@ -52,6 +52,8 @@ export interface SchedulerOptions {
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly freshFirst?: FreshFirstLimits;
+  /** Longest wait for a target that cannot be connected to (`RS_REPLICATION_TIMEOUT`). */
+  readonly maxUnreachableMs: number;
 }
 
 export class Scheduler {
@@ -371,7 +373,8 @@ export class Scheduler {
       return;
     }
     if (failure.kind === 'stopped') return;
-    const next = planRetry(task, failure, this.#options.random);
+    const { random, maxUnreachableMs } = this.#options;
+    const next = planRetry(task, failure, random, maxUnreachableMs);
     if (next.when === 'now') return;
     task.isAvailable = false;
     task.totals.retries++;

@@ -1,9 +1,11 @@
 /** Management of replication tasks (replication §1.3–1.8). Main thread only. */
+import type { ProvisionedReplication } from '../config/replication-variables.ts';
 import { ApiError } from '../errors/errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { RowChange } from '../store/row-change.ts';
 import { closeGap, openGap } from './log-ranges.ts';
 import { type PendingCounter, type PendingFigures } from './pending.ts';
+import { provisionTask } from './provisioning.ts';
 import { BackfillService, newBackfill } from './ranges/backfill-service.ts';
 import type { RangeChange } from './ranges/range-list.ts';
 import { readTaskStart, type Start } from './ranges/range-times.ts';
@@ -18,9 +20,9 @@ import {
   SAME_BUCKET_TEXT,
   type ServerIdentity,
 } from './settings-checks.ts';
-import { parseBody } from './settings-body.ts';
 import { readObject } from './settings-json.ts';
 import { givesToken, parseModeBody, parseSettings, type ReplicationSettings } from './settings.ts';
+import { parseBody } from './settings-body.ts';
 import { problemOf } from './settings-problems.ts';
 import { Task } from './task.ts';
 import type { Trials } from './trials.ts';
@@ -85,18 +87,48 @@ export class TaskService implements ReplicationService {
     });
   }
 
-  /** Starts all stored tasks. One whose settings cannot be used is loaded and stands still, with its error shown. */
-  start(): void {
-    const { store, source, scheduler } = this.#options;
+  /**
+   * Starts all stored tasks, and those of the environment. One whose settings cannot be used is loaded and stands still,
+   * with its error shown. Resolves when the store has what the environment wants.
+   */
+  async start(provisioned: readonly ProvisionedReplication[] = []): Promise<void> {
+    const { scheduler } = this.#options;
+    this.#load();
+    const provisioning = provisioned.map((wanted) => this.#provision(wanted));
+    for (const task of this.#tasks.values()) {
+      this.#stopIfUnusable(task);
+      scheduler.add(task);
+    }
+    await Promise.all(provisioning);
+  }
+
+  #load(): void {
+    const { store, source } = this.#options;
     for (const { task: stored, cursor, ranges, isStale } of store.load()) {
       const task = new Task(stored, cursor, Date.now, ranges, RESEND_SEQUENCES);
       const { sequence } = cursor.position;
       task.resendSequence = Math.min(source.headSequence(), sequence + RESEND_SEQUENCES);
-      this.#stopIfUnusable(task);
       this.#tasks.set(task.name, task);
-      scheduler.add(task);
       if (isStale) this.#saveAgain(stored, cursor);
     }
+  }
+
+  #provision(wanted: ProvisionedReplication): Promise<void> {
+    const { store, logger } = this.#options;
+    const deps = {
+      tasks: this.#tasks,
+      store,
+      logger,
+      check: (name: string, settings: ReplicationSettings) => {
+        if (!this.#tasks.has(name)) checkReplicationName(name);
+        this.#check(name, settings);
+      },
+      cursorAtHead: (settings: ReplicationSettings) => this.#cursorAtHead(settings),
+      gapsFor: (task: Task, mode: ReplicationSettings['mode']) => this.#gapsFor(task, mode),
+      rangesBefore,
+      movedText: MOVED_TEXT,
+    };
+    return provisionTask(deps, wanted);
   }
 
   #stopIfUnusable(task: Task): void {

@@ -88,7 +88,7 @@ export function wouldMoveToken(stored: ReplicationSettings, dstHost: string): bo
 }
 
 /** What requests are sent to, without user and query; texts that are no URL are only equal to themselves. */
-function targetPlace(dstHost: string): string {
+export function targetPlace(dstHost: string): string {
   if (!URL.canParse(dstHost)) return dstHost;
   const { origin, pathname } = new URL(dstHost);
   return origin + pathname.replace(/\/+$/, '');

@@ -173,7 +173,7 @@ export function toDetailJson(settings: ReplicationSettings): string {
   return `{${members.join(',')}}`;
 }
 
-type TokenSettings = Pick<ReplicationSettings, 'dstToken' | 'lockedToken'>;
+export type TokenSettings = Pick<ReplicationSettings, 'dstToken' | 'lockedToken'>;
 
 function readToken(members: Members, stored: ReplicationSettings | null): TokenSettings {
   if (!givesToken(members)) {

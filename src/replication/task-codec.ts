@@ -3,7 +3,9 @@ import { deserialize, serialize } from 'node:v8';
 import { StoreFormatError } from '../errors/errors.ts';
 import type { Position } from '../catalog/positions.ts';
 import type { FilterState } from './filter-state.ts';
-import type { TokenVault } from '../secrets/token-vault.ts';
+import type { TokenOwner, TokenVault } from '../secrets/token-vault.ts';
+import { targetPlace } from './settings-checks.ts';
+import type { TokenSettings } from './settings.ts';
 import type { DeadLetter, LogGap, StoredTask, TaskCursor } from './types.ts';
 
 /** First byte of rows of cursors and dead letters. */
@@ -32,11 +34,50 @@ function decode(row: Buffer, what: string, versions: readonly number[] = [VERSIO
   }
 }
 
+/**
+ * The token as it lies in the store, bound to the task and the place it is for; `null`: there is none.
+ * @throws UnavailableError when it cannot be sealed.
+ */
+function sealToken(task: StoredTask, vault: TokenVault): string | null {
+  const { dstToken, lockedToken } = task.settings;
+  return dstToken === null ? (lockedToken?.sealed ?? null) : vault.seal(dstToken, ownerOf(task));
+}
+
+/**
+ * The task's token for another place: locked, unless it was once sealed for that one.
+ * @throws UnavailableError when it cannot be sealed.
+ */
+export function tokenForHost(task: StoredTask, dstHost: string, vault: TokenVault): TokenSettings {
+  const sealed = sealToken(task, vault);
+  if (sealed === null) return { dstToken: null, lockedToken: null };
+  const settings = { ...task.settings, dstHost };
+  return openToken(sealed, { ...task, settings }, vault).token;
+}
+
+interface Opened {
+  readonly token: TokenSettings;
+  /** It is sealed under an older key. */
+  readonly isOld: boolean;
+}
+
+function openToken(sealed: string, task: StoredTask, vault: TokenVault): Opened {
+  const opened = vault.open(sealed, ownerOf(task));
+  if (opened.kind === 'open') {
+    return { token: { dstToken: opened.token, lockedToken: null }, isOld: opened.isOld };
+  }
+  const lockedToken = { sealed, problem: opened.problem };
+  return { token: { dstToken: null, lockedToken }, isOld: false };
+}
+
+function ownerOf({ id, name, settings }: StoredTask): TokenOwner {
+  return { id, name, place: targetPlace(settings.dstHost) };
+}
+
 /** @throws UnavailableError when the token cannot be sealed. */
 export function encodeTask({ id, name, settings }: StoredTask, vault: TokenVault): Buffer {
-  const { dstToken, lockedToken, ...others } = settings;
-  const sealedToken =
-    dstToken === null ? (lockedToken?.sealed ?? null) : vault.seal(dstToken, { id, name });
+  const sealedToken = sealToken({ id, name, settings }, vault);
+  // Undefined members are left out of the JSON.
+  const others = { ...settings, dstToken: undefined, lockedToken: undefined };
   return encode({ id, name, settings: others, sealedToken }, TASK_VERSION);
 }
 
@@ -58,13 +99,8 @@ export function decodeTask(row: Buffer, vault: TokenVault): DecodedTask {
   if (sealedToken === null || sealedToken === undefined) {
     return { task: { id, name, settings: known }, isStale: row[0] !== TASK_VERSION };
   }
-  const opened = vault.open(sealedToken, { id, name });
-  if (opened.kind === 'open') {
-    const settingsOpened = { ...known, dstToken: opened.token };
-    return { task: { id, name, settings: settingsOpened }, isStale: opened.isOld };
-  }
-  const lockedToken = { sealed: sealedToken, problem: opened.problem };
-  return { task: { id, name, settings: { ...known, lockedToken } }, isStale: false };
+  const { token, isOld } = openToken(sealedToken, { id, name, settings: known }, vault);
+  return { task: { id, name, settings: { ...known, ...token } }, isStale: isOld };
 }
 
 const DEFAULTS = {

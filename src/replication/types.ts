@@ -4,7 +4,7 @@ import type { RowChange } from '../store/row-change.ts';
 import type { FilterState } from './filter-state.ts';
 import type { RangeChange } from './ranges/range-list.ts';
 import type { StoredRange } from './ranges/range.ts';
-import type { ReplicationSettings } from './settings.ts';
+import type { ReplicationSettings, TokenSettings } from './settings.ts';
 
 /**
  * Management of replication tasks as the front uses it (replication §1).
@@ -143,6 +143,8 @@ export interface TaskStore {
   save(task: StoredTask, cursor: TaskCursor, ranges: readonly RangeChange[]): Promise<void>;
   /** The rows of a task's settings, for a commit of somebody else. @throws UnavailableError like `save`. */
   rowsOf(task: StoredTask): readonly RowChange[];
+  /** The task's token for another target: locked, unless it was given for that. @throws UnavailableError like `save`. */
+  tokenForHost(task: StoredTask, dstHost: string): TokenSettings;
   /**
    * Cursor, new dead letters and changed ranges in one atomic write of the next commit group. May reject (disk full):
    * the caller keeps letters and ranges and writes them with a later cursor.

@@ -1,6 +1,6 @@
 /**
  * Tokens of replication targets as they lie in the store: AES-256-GCM under a key from outside of it, with a random
- * nonce. Id and name of the task are authenticated with it, so that a row cannot be given to another task.
+ * nonce. The task and the place it is for are authenticated with it, so that it opens for no other task and no other host.
  */
 import { createCipheriv, createDecipheriv, randomBytes } from 'node:crypto';
 import type { SecretKeys } from './secret-key.ts';
@@ -13,6 +13,8 @@ const TAG_BYTES = 16;
 export interface TokenOwner {
   readonly id: number;
   readonly name: string;
+  /** Scheme, host, port and path of the target it is for. */
+  readonly place: string;
 }
 
 export type OpenedToken =
@@ -25,6 +27,8 @@ export type OpenedToken =
 
 /** `<key id>.<nonce>.<ciphertext and tag>`, the latter two in URL-safe base64. */
 const SEALED_TEXT = /^([0-9a-f]{16})\.([A-Za-z0-9_-]{16})\.([A-Za-z0-9_-]+)$/;
+
+const CHANGED = 'it was given for another target, or what is stored was changed';
 
 export class TokenVault {
   readonly #keys: SecretKeys;
@@ -61,11 +65,11 @@ export class TokenVault {
       const token = Buffer.concat(plain).toString('utf8');
       return { kind: 'open', token, isOld: !this.#keys.isCurrent(id) };
     } catch {
-      return { kind: 'locked', problem: 'what is stored was changed' };
+      return { kind: 'locked', problem: CHANGED };
     }
   }
 }
 
-function associatedData({ id, name }: TokenOwner): Buffer {
-  return Buffer.from(`millrace target token 1\n${id}\n${name}`);
+function associatedData({ id, name, place }: TokenOwner): Buffer {
+  return Buffer.from(`millrace target token 1\n${id}\n${name}\n${place}`);
 }

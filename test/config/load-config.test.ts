@@ -273,8 +273,8 @@ describe('variables without effect', () => {
       RS_REPLICATION_A_INCLUDE_anomaly: '1',
     });
     expect(text).toStrictEqual([
+      'RS_REPLICATION_A_*: no replication is provisioned; RS_REPLICATION_A_NAME is not set',
       'RS_ENGINE_COMPACTION_INTERVAL, RS_ENGINE_SECRET: not supported, the store has other settings, and no limit of its total size',
-      'RS_REPLICATION_A_INCLUDE_anomaly, RS_REPLICATION_A_SRC_BUCKET: not supported, replication tasks are not provisioned',
     ]);
   });
 

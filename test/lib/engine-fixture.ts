@@ -9,6 +9,7 @@ import {
   decodeTask,
   encodeCursor,
   encodeTask,
+  tokenForHost,
 } from '../../src/replication/task-codec.ts';
 import type {
   DeadLetter,
@@ -68,6 +69,10 @@ export class MemoryTaskStore implements TaskStore {
   rowsOf(task: StoredTask) {
     this.tasks.set(task.id, encodeTask(task, this.vault));
     return [];
+  }
+
+  tokenForHost(task: StoredTask, dstHost: string) {
+    return tokenForHost(task, dstHost, this.vault);
   }
 
   async saveProgress(

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { newVault } from '../lib/engine-fixture.ts';
 
-const OWNER = { id: 7, name: 'to-cloud' };
+const OWNER = { id: 7, name: 'to-cloud', place: 'https://cloud:8383/' };
 const vault = newVault('11'.repeat(32));
 
 describe('a sealed token', () => {
@@ -19,11 +19,13 @@ describe('a sealed token', () => {
     expect(vault.seal('token', OWNER)).not.toBe(vault.seal('token', OWNER));
   });
 
-  test('does not open for another task, by id or by name', () => {
+  test('does not open for another task, by id or by name, nor for another target', () => {
     const sealed = vault.seal('token', OWNER);
-    const locked = { kind: 'locked', problem: 'what is stored was changed' };
+    const problem = 'it was given for another target, or what is stored was changed';
+    const locked = { kind: 'locked', problem };
     expect(vault.open(sealed, { ...OWNER, id: 8 })).toEqual(locked);
     expect(vault.open(sealed, { ...OWNER, name: 'x' })).toEqual(locked);
+    expect(vault.open(sealed, { ...OWNER, place: 'https://evil:8383/' })).toEqual(locked);
   });
 
   test('does not open when any character of it was changed, and never throws', () => {
