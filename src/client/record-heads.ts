@@ -3,12 +3,13 @@ import { ApiError } from '../errors/errors.ts';
 import type { AnswerHeaders } from '../replication/answer-headers.ts';
 import { describeMeta, type MetaInfo } from '../replication/scan/meta-cache.ts';
 import { BATCH_V1_PREFIX, BatchV1Parser, isExactTail } from '../wire/batch-v1.ts';
+import { parseByteCount } from '../wire/numbers.ts';
 
 /** Content type and labels, shared by the records that have them in common. */
 export interface HeadMeta extends MetaInfo {
   /** `tail` as text. */
   readonly tailText: string;
-  /** False: the header may not say what the labels are, because the format cannot express all values. */
+  /** False: the header does not say for sure what type and labels are, because the format cannot express all values. */
   readonly isExact: boolean;
 }
 
@@ -50,7 +51,8 @@ export class HeadParser {
     const ts = BigInt(name.slice(BATCH_V1_PREFIX.length));
     const comma = value.indexOf(',');
     if (comma === -1) throw new ApiError(422, 'Invalid batched header');
-    const lengthBytes = Number(value.slice(0, comma));
+    const lengthBytes = parseByteCount(value.slice(0, comma).trim());
+    if (lengthBytes === undefined) throw new ApiError(422, 'Invalid content length');
     const tail = value.slice(comma);
     if (tail !== this.#lastTail) {
       this.#lastMeta = this.#metaOf(tail, value);
@@ -62,9 +64,12 @@ export class HeadParser {
   #metaOf(tail: string, value: string): HeadMeta {
     let meta = this.#known.get(tail);
     if (meta === undefined) {
-      const { contentType, labels } = this.#parser.parse(value);
-      const isExact = isExactTail(tail);
-      meta = { ...toHeadMeta(contentType, withoutComputed(labels)), isExact };
+      if (isExactTail(tail)) {
+        const { contentType, labels } = this.#parser.parse(value);
+        meta = toHeadMeta(contentType, withoutComputed(labels));
+      } else {
+        meta = UNKNOWN_META;
+      }
       if (this.#known.size >= MAX_METAS) this.#known.clear();
       this.#known.set(tail, meta);
     }
@@ -77,6 +82,8 @@ export function toHeadMeta(contentType: string, labels: readonly string[]): Head
   const info = describeMeta(contentType, labels);
   return { ...info, tailText: info.tail.toString('latin1'), isExact: true };
 }
+
+const UNKNOWN_META: HeadMeta = { ...toHeadMeta('', []), isExact: false };
 
 /** Labels that the query computed (`@name`) are no part of the record. */
 function withoutComputed(labels: readonly string[]): readonly string[] {

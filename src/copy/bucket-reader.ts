@@ -1,12 +1,13 @@
 /** Reads one entry of a bucket over HTTP: queries that survive what happens to connections and servers. */
 import { ApiError, MillraceError } from '../errors/errors.ts';
 import type { Answer } from '../client/answer.ts';
+import { toApiError } from '../client/errors.ts';
 import { entryPath, type InstanceClient } from '../client/instance-client.ts';
 import type { QueryFilter, TimeRange } from '../client/query-body.ts';
 import { HeadParser, type RecordHead, toHeadMeta } from '../client/record-heads.ts';
 import { Attempts, describeError, type RetryOptions } from './attempts.ts';
 import type { BudgetLease } from './byte-budget.ts';
-import { bytesOf } from './pages.ts';
+import { bytesOf, narrowPage } from './pages.ts';
 import { type FailedRecord, MAX_PAGE_BYTES, type Page } from './types.ts';
 
 /** A record above this is streamed from one server to the other. */
@@ -183,7 +184,8 @@ export class BucketReader {
     if (only !== undefined && only.lengthBytes > LARGE_RECORD_BYTES) {
       if (only.ts < walk.nextUs) return null;
       const heads = await this.#exactly(group);
-      return { heads, content: this.#largeContent(only, answer), heldBytes: 0 };
+      const page = { heads: group, content: this.#largeContent(only, answer), heldBytes: 0 };
+      return heads.length === 0 ? null : { ...page, heads };
     }
     await this.#lease?.acquire(bytes);
     const content = await answer.take(bytes);
@@ -192,9 +194,20 @@ export class BucketReader {
       this.#lease?.release(bytes);
       return null;
     }
-    const skipped = bytes - bytesOf(fresh);
-    const heads = await this.#exactly(fresh);
-    return { heads, content: content.subarray(skipped), heldBytes: bytes };
+    const page = {
+      heads: fresh,
+      content: content.subarray(bytes - bytesOf(fresh)),
+      heldBytes: bytes,
+    };
+    if (fresh.every(({ meta }) => meta.isExact)) return page;
+    const exact = await this.#exactly(fresh);
+    const known = new Map(exact.map((head) => [head.ts, head]));
+    const narrow = narrowPage(
+      page,
+      fresh.filter(({ ts }) => known.has(ts)),
+    );
+    if (narrow === null) this.#lease?.release(bytes);
+    return narrow === null ? null : { ...narrow, heads: exact };
   }
 
   /** The first time from the batch it came in, later times by its timestamp. */
@@ -259,20 +272,24 @@ export class BucketReader {
     walk.attempts.progress();
   }
 
-  /** Asks for the labels of those records whose batch header cannot say what they are. */
+  /** Asks for type and labels of those records whose batch header cannot say; what is gone is left out. */
   async #exactly(heads: RecordHead[]): Promise<RecordHead[]> {
     if (heads.every(({ meta }) => meta.isExact)) return heads;
     const exact: RecordHead[] = [];
-    for (const head of heads) exact.push(head.meta.isExact ? head : await this.#askHead(head));
+    for (const head of heads) {
+      const known = head.meta.isExact ? head : await this.#askHead(head);
+      if (known !== null) exact.push(known);
+    }
     return exact;
   }
 
-  async #askHead(head: RecordHead): Promise<RecordHead> {
+  async #askHead(head: RecordHead): Promise<RecordHead | null> {
     const { client, bucket } = this.#context;
-    const answer = await client.open('HEAD', `${entryPath(bucket, this.#entry)}?ts=${head.ts}`);
+    const { ts } = head;
+    const answer = await client.open('HEAD', `${entryPath(bucket, this.#entry)}?ts=${ts}`);
     await answer.discard();
-    // Gone or unreadable: whoever wants the content will find out.
-    if (answer.status !== 200) return head;
+    if (answer.status === 404) return null;
+    if (answer.status !== 200) throw await toApiError(answer);
     const labels: string[] = [];
     for (const [name, value] of Object.entries(answer.headers)) {
       if (!name.startsWith(LABEL_PREFIX)) continue;

@@ -66,6 +66,38 @@ export function settingsOf(
   };
 }
 
+export async function withClient(
+  url: string,
+  use: (client: InstanceClient) => Promise<void>,
+): Promise<void> {
+  const client = clientOf(url);
+  try {
+    await use(client);
+  } finally {
+    await client.close();
+  }
+}
+
+const NEVER = new AbortController().signal;
+
+export function sourceOf(client: InstanceClient, bucket: string, signal = NEVER): BucketSource {
+  const common = { retry: QUICK_RETRY, ttlS: 60, signal };
+  return new BucketSource({ ...common, client, bucket, side: `source '${bucket}'` });
+}
+
+export function sinkOf(client: InstanceClient, bucket: string, signal = NEVER): BucketSink {
+  const common = { retry: QUICK_RETRY, ttlS: 60, signal };
+  return new BucketSink({ ...common, client, bucket, side: `destination '${bucket}'` });
+}
+
+export function copyAll(
+  source: CopySource,
+  sink: CopySink,
+  changes: Partial<CopySettings> = {},
+): Promise<CopyReport> {
+  return copyBucket(settingsOf(source, sink, changes));
+}
+
 /** Copies bucket `src` of one server to bucket `dst` of another. */
 export async function copyBetween(
   sourceUrl: string,
@@ -74,22 +106,9 @@ export async function copyBetween(
 ): Promise<CopyReport> {
   const from = clientOf(sourceUrl);
   const to = clientOf(targetUrl);
-  const signal = changes.signal ?? new AbortController().signal;
-  const common = { retry: QUICK_RETRY, ttlS: 60, signal };
+  const { signal } = changes;
   try {
-    const source = new BucketSource({
-      ...common,
-      client: from,
-      bucket: 'src',
-      side: "source 'src'",
-    });
-    const sink = new BucketSink({
-      ...common,
-      client: to,
-      bucket: 'dst',
-      side: "destination 'dst'",
-    });
-    return await copyBucket(settingsOf(source, sink, changes));
+    return await copyAll(sourceOf(from, 'src', signal), sinkOf(to, 'dst', signal), changes);
   } finally {
     await from.close();
     await to.close();
