@@ -2,6 +2,7 @@
 import type { ProvisionedReplication } from '../config/replication-variables.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { ReplicationPool } from './messages.ts';
+import { DEFAULT_FRESH_FIRST, type FreshFirstLimits } from './ranges/fresh-first.ts';
 import { PendingCounter } from './pending.ts';
 import { Scheduler } from './scheduler.ts';
 import { type TaskFigures, TaskService } from './service.ts';
@@ -22,6 +23,8 @@ export interface EngineOptions {
   readonly maxUnreachableMs?: number;
   /** Tasks of the environment. */
   readonly provisioned?: readonly ProvisionedReplication[];
+  /** When tasks with `order: "newest"` leave their backlog behind. Default: `DEFAULT_FRESH_FIRST`. */
+  readonly freshFirst?: FreshFirstLimits;
 }
 
 export class ReplicationEngine {
@@ -33,7 +36,7 @@ export class ReplicationEngine {
 
   /** Loads all tasks and starts those that are enabled. */
   constructor(options: EngineOptions) {
-    const { pool, source, store, identity, logger } = options;
+    const { pool, source, store, identity, logger, freshFirst = DEFAULT_FRESH_FIRST } = options;
     const nowMs = (): number => performance.now();
     this.#pool = pool;
     this.#scheduler = new Scheduler({
@@ -44,6 +47,7 @@ export class ReplicationEngine {
       nowMs,
       random: Math.random,
       maxUnreachableMs: options.maxUnreachableMs ?? DEFAULT_MAX_UNREACHABLE_MS,
+      freshFirst,
     });
     const pending = new PendingCounter(pool, source, this.#scheduler);
     const scheduler = this.#scheduler;

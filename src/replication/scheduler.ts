@@ -16,12 +16,7 @@ import { ProgressSaver } from './progress-saver.ts';
 import { isAnswer, planRetry } from './retry-policy.ts';
 import { failedResult, takeCounts, takeLetters, takeResult } from './slice-report.ts';
 import { newSendJob } from './slice-job.ts';
-import {
-  DEFAULT_FRESH_FIRST,
-  type FreshFirstLimits,
-  isLeftBehind,
-  stretchesOf,
-} from './ranges/fresh-first.ts';
+import { type FreshFirstLimits, isLeftBehind, stretchesOf } from './ranges/fresh-first.ts';
 import type { TaskRange } from './ranges/range.ts';
 import { RangePlanner } from './ranges/range-planner.ts';
 import { nextTurn, takeRangeResult } from './ranges/range-turns.ts';
@@ -51,7 +46,7 @@ export interface SchedulerOptions {
   readonly nowMs: () => number;
   /** Uniform in [0, 1). */
   readonly random: () => number;
-  readonly freshFirst?: FreshFirstLimits;
+  readonly freshFirst: FreshFirstLimits;
   /** Longest wait for a target that cannot be connected to (`RS_REPLICATION_TIMEOUT`). */
   readonly maxUnreachableMs: number;
 }
@@ -271,12 +266,18 @@ export class Scheduler {
 
   /** The live cursor of a task that sends the newest first jumps over a backlog that is worth it. */
   #leaveBehind(task: Task, bucketId: number): void {
-    const { freshFirst = DEFAULT_FRESH_FIRST } = this.#options;
+    const { freshFirst } = this.#options;
     const end = this.bucketEnd(task);
     if (!isLeftBehind(task, end, this.#liveLagMs(task), freshFirst)) return;
-    const { filterState } = task;
+    const { filterState, resendSequence } = task;
     for (const stretch of stretchesOf(task, end)) {
-      task.ranges.leaveBehind({ ...stretch, bucketId, filterState, nowMs: Date.now() });
+      task.ranges.leaveBehind({
+        ...stretch,
+        bucketId,
+        filterState,
+        resendSequence,
+        nowMs: Date.now(),
+      });
     }
     task.moveLive(end);
     this.#progress.save(task);

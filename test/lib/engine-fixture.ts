@@ -2,6 +2,10 @@
 import { silentLogger } from '../../src/logging/logger.ts';
 import { ReplicationEngine } from '../../src/replication/engine.ts';
 import type { ReplicationPool, WorkerOptions } from '../../src/replication/messages.ts';
+import {
+  DEFAULT_FRESH_FIRST,
+  type FreshFirstLimits,
+} from '../../src/replication/ranges/fresh-first.ts';
 import { decodeRange, encodeRange } from '../../src/replication/ranges/range-codec.ts';
 import type { RangeChange } from '../../src/replication/ranges/range-list.ts';
 import {
@@ -147,6 +151,7 @@ export class EngineFixture {
   readonly buckets: Map<string, SourceBucket> = new Map();
   readonly #options: Partial<WorkerOptions>;
   readonly #poolFactory: PoolFactory | undefined;
+  readonly #freshFirst: FreshFirstLimits;
   #engine: ReplicationEngine;
   #pool: ReplicationPool;
   #nextBucketId = 1;
@@ -156,7 +161,9 @@ export class EngineFixture {
     log: LogFixture,
     options: Partial<WorkerOptions>,
     poolFactory: PoolFactory | undefined,
+    freshFirst: FreshFirstLimits,
   ) {
+    this.#freshFirst = freshFirst;
     this.log = log;
     this.#options = options;
     this.#poolFactory = poolFactory;
@@ -168,8 +175,10 @@ export class EngineFixture {
     options: Partial<WorkerOptions> = {},
     logOptions: FixtureOptions = {},
     poolFactory?: PoolFactory,
+    freshFirst: FreshFirstLimits = DEFAULT_FRESH_FIRST,
   ): Promise<EngineFixture> {
-    const fixture = new EngineFixture(await LogFixture.open(logOptions), options, poolFactory);
+    const log = await LogFixture.open(logOptions);
+    const fixture = new EngineFixture(log, options, poolFactory, freshFirst);
     fixture.addBucket('src');
     return fixture;
   }
@@ -233,6 +242,13 @@ export class EngineFixture {
     this.commit();
   }
 
+  /** Gives a record of the block at this sequence other labels, and commits that. */
+  relabel(bucketName: string, sequence: number, ts: number, labels: readonly string[]): void {
+    this.log.relabel(sequence, BigInt(ts), labels);
+    this.#dirty.add(this.#bucket(bucketName).id);
+    this.commit();
+  }
+
   async create(name: string, url: string, settings: object = {}): Promise<void> {
     const body = { src_bucket: 'src', dst_bucket: 'dst', dst_host: url, ...settings };
     await this.service.create(name, JSON.stringify(body));
@@ -278,6 +294,7 @@ export class EngineFixture {
       store: this.store,
       identity: { instanceId: 'test-instance', port: 8383, addresses: [], hostNames: [] },
       logger: silentLogger,
+      freshFirst: this.#freshFirst,
     });
   }
 }

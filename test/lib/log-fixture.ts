@@ -15,7 +15,8 @@ import {
 import { COLUMN_BLOCKS, COLUMN_INDEX } from '../../src/store/format.ts';
 import { blockKey, chunkKey, indexKey } from '../../src/store/keys.ts';
 import { openRocks, type RocksDatabase } from '../../src/store/rocks.ts';
-import { encodeRun } from '../../src/store/run-index.ts';
+import { rewriteBlock } from '../../src/store/block-rewrite.ts';
+import { encodeRun, readBlock } from '../../src/store/run-index.ts';
 
 export interface FixtureRecord {
   readonly ts: bigint;
@@ -122,6 +123,22 @@ export class LogFixture {
     const out = Buffer.allocUnsafe(blockBytesBound(records));
     const identity = this.#identity(bucketId, entryId);
     return this.#put(bucketId, out.subarray(0, encodeUpdateBlock(out, identity, records)));
+  }
+
+  /** Gives a record other labels: its block is written again, and an update follows in the log. */
+  relabel(sequence: number, ts: bigint, labels: readonly string[]): void {
+    const view = readBlock(this.db, sequence);
+    if (view === undefined) throw new Error(`no block ${sequence}`);
+    const index = view.lowerBound(ts, 0, view.recordCount);
+    const before = view.metaOf(index);
+    const changes = new Map([[index, encodeMeta(before.contentType, labels)]]);
+    const batch = this.db.batch();
+    batch.put(COLUMN_BLOCKS, blockKey(sequence), rewriteBlock(view, changes));
+    batch.commit(false);
+    this.ring.invalidate(sequence);
+    const names = labels.filter((_, at) => at % 2 === 0);
+    const removed = before.labels.filter((name, at) => at % 2 === 0 && !names.includes(name));
+    this.appendUpdates(view.bucketId, view.entryId, [{ ts, labels, removed }]);
   }
 
   /** Removes a block from the store; what is in the ring stays there. */

@@ -25,6 +25,9 @@ export interface LeftBehind {
   readonly end: Position;
   /** State of the task's filters at `from`. */
   readonly filterState: FilterState | null;
+  /** Records below this sequence may have been sent before. */
+  readonly resendSequence: number;
+  /** Wall clock. */
   readonly nowMs: number;
 }
 
@@ -97,9 +100,9 @@ export class TaskRanges {
   }
 
   /** The live cursor goes on behind this stretch. While no range of the task is being sent. */
-  leaveBehind({ bucketId, from, end, filterState, nowMs }: LeftBehind): void {
+  leaveBehind({ bucketId, from, end, filterState, resendSequence, nowMs }: LeftBehind): void {
     if (from.sequence >= end.sequence) return;
-    this.add({
+    const segment = this.add({
       id: this.nextId,
       kind: 'backlog',
       bucketId,
@@ -121,6 +124,7 @@ export class TaskRanges {
       createdAtMs: nowMs,
       finishedAtMs: null,
     });
+    segment.resendSequence = Math.max(from.sequence, Math.min(end.sequence, resendSequence));
     while (this.backlog().length > MAX_BACKLOG_SEGMENTS) this.#mergeCheapest();
   }
 

@@ -1,0 +1,207 @@
+/**
+ * Random histories of one task with ranges against a model: outages with jumps of the live cursor, back-fills, label updates
+ * and crashes. Every record arrives, none twice, and in the end with the labels it has at the source.
+ */
+import fc from 'fast-check';
+import { expect, test } from 'vitest';
+import { EngineFixture, until } from '../../lib/engine-fixture.ts';
+import { FakeTarget, type Fault } from '../../lib/fake-target.ts';
+
+type Step =
+  | { readonly do: 'write'; readonly count: number }
+  | { readonly do: 'relabel'; readonly which: number; readonly names: readonly string[] }
+  | { readonly do: 'fault'; readonly fault: number }
+  | {
+      readonly do:
+        | 'restart'
+        | 'crash'
+        | 'target-down'
+        | 'target-up'
+        | 'wait'
+        | 'backfill'
+        | 'pause';
+    };
+
+const FAULTS: readonly Fault[] = [
+  { kind: 'ok' },
+  { kind: 'reset' },
+  { kind: 'reset-mid-answer' },
+  { kind: 'status', status: 429, text: 'slow' },
+];
+
+const step: fc.Arbitrary<Step> = fc.oneof(
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('write' as const),
+      count: fc.integer({ min: 1, max: 30 }),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant('relabel' as const),
+      which: fc.nat(),
+      names: fc.subarray(['a', 'b', 'c']),
+    }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      do: fc.constant('fault' as const),
+      fault: fc.integer({ min: 0, max: FAULTS.length - 1 }),
+    }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      do: fc.constantFrom(
+        'restart' as const,
+        'crash' as const,
+        'target-down' as const,
+        'target-up' as const,
+        'wait' as const,
+        'wait' as const,
+        'backfill' as const,
+        'pause' as const,
+      ),
+    }),
+  },
+);
+
+class History {
+  readonly #fixture: EngineFixture;
+  readonly #target: FakeTarget;
+  readonly #port: number;
+  /** By timestamp: block and labels. */
+  readonly #written: Map<number, { readonly sequence: number; labels: string[] }> = new Map();
+  #serial = 0;
+  #changes = 0;
+  #isUp = true;
+  #isPaused = false;
+
+  constructor(fixture: EngineFixture, target: FakeTarget) {
+    this.#fixture = fixture;
+    this.#target = target;
+    this.#port = target.port;
+  }
+
+  async run(steps: readonly Step[]): Promise<void> {
+    this.#write(30);
+    await this.#fixture.create('t', this.#target.url, { order: 'newest', start: 'beginning' });
+    for (const one of steps) await this.#take(one);
+    this.#target.faultOf = () => ({ kind: 'ok' });
+    await this.#take({ do: 'target-up' });
+    if (this.#isPaused) await this.#take({ do: 'pause' });
+    await until(async () => (await this.#fixture.pending('t')) === 0, 30_000);
+    await until(() => this.#difference() === '', 5_000).catch(() => {
+      throw new Error(this.#difference());
+    });
+    expect(this.#fixture.store.letters).toEqual([]);
+  }
+
+  /** What source and target do not agree in. */
+  #difference(): string {
+    const records = this.#target.recordsOf('dst/e');
+    const times = records.map(({ ts }) => Number(ts));
+    if (new Set(times).size < times.length) return 'a record is there twice';
+    const missing = [...this.#written.keys()].filter((ts) => !times.includes(ts));
+    if (missing.length > 0) return `missing: ${missing.join()}`;
+    for (const { ts, labels } of records) {
+      const there = [...labels].toSorted(([a], [b]) => (a < b ? -1 : 1)).flat();
+      const here = this.#written.get(Number(ts))?.labels ?? [];
+      if (there.join() !== here.join()) {
+        return `record ${ts} has ${there.join()} instead of ${here.join()}`;
+      }
+    }
+    return '';
+  }
+
+  async #take(one: Step): Promise<void> {
+    switch (one.do) {
+      case 'write':
+        return this.#write(one.count);
+      case 'relabel':
+        return this.#relabel(one.which, one.names);
+      case 'fault':
+        this.#target.faultOf = () => FAULTS[one.fault] ?? { kind: 'ok' };
+        return;
+      case 'restart':
+        return this.#fixture.restart(20);
+      case 'crash':
+        return this.#crash();
+      case 'target-down':
+        this.#isUp = false;
+        return this.#target.stop();
+      case 'target-up':
+        if (!this.#isUp) await this.#target.start(this.#port);
+        this.#isUp = true;
+        return;
+      case 'wait':
+        return new Promise((resolve) => setTimeout(resolve, 20));
+      case 'backfill':
+        await this.#fixture.service.backfills.create('t', '{}').catch((error: unknown) => {
+          // Sixteen of them wait already.
+          expect(error).toMatchObject({ status: 409 });
+        });
+        return;
+      case 'pause': {
+        this.#isPaused = !this.#isPaused;
+        const mode = this.#isPaused ? 'paused' : 'enabled';
+        return this.#fixture.service.setMode('t', JSON.stringify({ mode }));
+      }
+    }
+  }
+
+  /** What is stored is what was stored some moments ago. */
+  async #crash(): Promise<void> {
+    const { store } = this.#fixture;
+    const cursors = new Map(store.cursors);
+    const ranges = new Map(store.ranges);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    await this.#fixture.engine.stop(0);
+    for (const [id, cursor] of cursors) store.cursors.set(id, cursor);
+    for (const [id, rows] of ranges) store.ranges.set(id, rows);
+    await this.#fixture.restart(0);
+  }
+
+  #write(count: number): void {
+    const timestamps = Array.from({ length: count }, () => this.#serial++);
+    const sequence = this.#fixture.log.headSequence;
+    for (const ts of timestamps) this.#written.set(ts, { sequence, labels: ['a', '0'] });
+    this.#fixture.write('e', timestamps, ['a', '0']);
+  }
+
+  #relabel(which: number, names: readonly string[]): void {
+    const ts = which % this.#serial;
+    const record = this.#written.get(ts);
+    if (record === undefined) throw new Error(`no record ${ts}`);
+    record.labels = names.flatMap((name) => [name, String(++this.#changes)]);
+    this.#fixture.relabel('src', record.sequence, ts, record.labels);
+  }
+}
+
+test('whatever happens, every record arrives once, with the labels of the source', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(step, { minLength: 10, maxLength: 40, size: 'max' }),
+      async (steps) => {
+        const fixture = await EngineFixture.open(
+          { sliceMs: 30, noProgressTimeoutMs: 500 },
+          {},
+          undefined,
+          { lagMs: 30, records: 25 },
+        );
+        const target = new FakeTarget();
+        await target.start();
+        try {
+          await new History(fixture, target).run(steps);
+        } finally {
+          await fixture.close();
+          await target.stop();
+        }
+      },
+    ),
+    { numRuns: Number(process.env['RANGE_HISTORIES'] ?? 15), endOnFailure: false },
+  );
+}, 300_000);
