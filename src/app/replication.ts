@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { hostname, networkInterfaces } from 'node:os';
 import type { Catalog } from '../catalog/catalog.ts';
+import type { Entry } from '../catalog/model.ts';
 import type { GroupCommit } from '../commit/group-commit.ts';
 import type { CommitListener } from '../commit/types.ts';
 import { UpdateTrimmer } from '../commit/update-trimmer.ts';
@@ -51,7 +52,8 @@ export async function startReplication(
   listeningPort: number,
 ): Promise<RunningReplication> {
   const { config, logger, db, catalog, commits, ring, provisioned } = parts;
-  const store = new RocksTaskStore(db, commits, catalog, openVault(config, logger));
+  const vault = openVault(config, logger);
+  const store = new RocksTaskStore(db, commits, catalog, vault, config.deadLettersMax);
   const pool = newReplicationPool({
     databaseHandle: db.handle,
     ring: ring.buffer,
@@ -99,7 +101,6 @@ export async function startReplication(
     provisioned: engine.provisioned,
     onCommitted: (headSequence, buckets) => engine.onCommitted(headSequence, buckets),
     taskFigures: () => engine.figures(),
-    deadLettersAgedOut: () => store.agedOutTotal,
     refreshMetrics: () => engine.refreshFigures(METRICS_REFRESH_MS),
     stop: async () => {
       clearInterval(readers);
@@ -129,9 +130,16 @@ function sourceOf(catalog: Catalog, commits: GroupCommit): ReplicationSource {
       }
       return names;
     },
+    entry: (entryId) => durable(catalog.entryById(entryId)),
+    findEntry: (bucketName, entryName) =>
+      durable(catalog.findBucket(bucketName)?.entries.get(entryName)),
     highestEntryId: () => catalog.highestEntryId(),
     headSequence: () => commits.headSequence,
   };
+}
+
+function durable(entry: Entry | undefined): Entry | undefined {
+  return entry?.isDurable === true ? entry : undefined;
 }
 
 /** A key that cannot be used stops tasks with tokens, and nothing else. */

@@ -298,6 +298,16 @@ export const OPTIONS = {
     group: 'Replication',
     description: 'PEM file with certificates to trust in addition, for all tasks.',
   },
+  deadLettersMax: {
+    env: 'MILLRACE_DEAD_LETTERS_MAX',
+    kind: 'integer',
+    group: 'Replication',
+    default: '10000',
+    min: '1',
+    max: '1000000',
+    description:
+      'Records refused for good that are kept per task until somebody decides; beyond it the oldest are given up.',
+  },
   replicationConcurrency: {
     env: 'MILLRACE_REPLICATION_CONCURRENCY',
     kind: 'integer',

@@ -10,6 +10,7 @@ import {
 import { readBatch, writeBatch } from './handlers/batch.ts';
 import { createBucket, readBucket, removeBucket, updateBucket } from './handlers/buckets.ts';
 import { removeBatch, removeEntryOrRecord, updateBatch, updateRecord } from './handlers/changes.ts';
+import { discardDeadLetters, listDeadLetters, retryDeadLetters } from './handlers/dead-letters.ts';
 import { readRecord, writeRecord } from './handlers/entries.ts';
 import { removeMulti, updateMulti } from './handlers/io-changes.ts';
 import { readMulti, writeMulti } from './handlers/io.ts';
@@ -146,6 +147,8 @@ export const ENDPOINTS: Readonly<Record<Target, Endpoint>> = {
   ),
   replicationCheck: endpoint({ post: checkReplication }, 'replication'),
   replicationPreview: endpoint({ post: previewReplication }, 'replication'),
+  deadLetters: endpoint({ get: listDeadLetters, delete: discardDeadLetters }, 'replication'),
+  deadLettersRetry: endpoint({ post: retryDeadLetters }, 'replication'),
   lifecycles: endpoint({ get: listLifecycles }, 'lifecycle'),
   lifecycle: endpoint(
     { get: readLifecycle, post: createLifecycle, put: updateLifecycle, delete: removeLifecycle },

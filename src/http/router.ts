@@ -35,6 +35,8 @@ export const TARGETS = [
   'replicationBackfill',
   'replicationCheck',
   'replicationPreview',
+  'deadLetters',
+  'deadLettersRetry',
   'lifecycles',
   'lifecycle',
   'lifecycleMode',
@@ -215,9 +217,14 @@ const OF_REPLICATION: ReadonlyMap<string, Target> = new Map([
   ['mode', 'replicationMode'],
   ['check', 'replicationCheck'],
   ['preview', 'replicationPreview'],
+  ['backfills', 'replicationBackfills'],
+  ['dead_letters', 'deadLetters'],
+  ['dead_letters/retry', 'deadLettersRetry'],
 ]);
 
-/** `[<name>[/<word>|/backfills[/<id>]]]`, each also with a slash behind it (replication §1). */
+const BACKFILL = /^backfills\/([^/]+)$/;
+
+/** `[<name>[/<part>]]`, each also with a slash behind it (replication §1). */
 function parseReplicationPath(path: string): Route {
   const trimmed = path.endsWith('/') ? path.slice(0, -1) : path;
   if (trimmed === '') return path === '' ? route('replications') : UNKNOWN;
@@ -226,13 +233,11 @@ function parseReplicationPath(path: string): Route {
   if (name === undefined) return badPath('replication_name');
   if (slash === -1) return route('replication', name);
   if (slash === 0) return UNKNOWN;
-  const [part = '', id, ...more] = trimmed.slice(slash + 1).split('/');
+  const part = trimmed.slice(slash + 1);
   const target = OF_REPLICATION.get(part);
-  if (target !== undefined && id === undefined) return route(target, name);
-  if (part !== 'backfills' || more.length > 0) return UNKNOWN;
-  return id === undefined
-    ? route('replicationBackfills', name)
-    : route('replicationBackfill', name, id);
+  if (target !== undefined) return route(target, name);
+  const backfill = BACKFILL.exec(part)?.[1];
+  return backfill === undefined ? UNKNOWN : route('replicationBackfill', name, backfill);
 }
 
 function badPath(parameter: string): Route {

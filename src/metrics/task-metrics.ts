@@ -9,8 +9,6 @@ export interface TaskMetricsSource {
   /** Makes pending figures exact, within a second or so. */
   refreshMetrics(): Promise<void>;
   taskFigures(): readonly TaskFigures[];
-  /** Dead letters given up because a task had too many. */
-  deadLettersAgedOut(): number;
 }
 
 interface TaskMetric {
@@ -115,7 +113,31 @@ const TASK_METRICS: readonly TaskMetric[] = [
     name: 'millrace_task_dead_letters_total',
     help: 'Records the target refused for good, on their own.',
     kind: 'counter',
-    read: ({ task }) => task.totals.deadLetters,
+    read: ({ letters }) => letters.added,
+  },
+  {
+    name: 'millrace_task_dead_letters',
+    help: 'Dead letters on the list now.',
+    kind: 'gauge',
+    read: ({ letters }) => letters.current,
+  },
+  {
+    name: 'millrace_task_dead_letters_queued',
+    help: 'Dead letters that are to be sent again.',
+    kind: 'gauge',
+    read: ({ letters }) => letters.queued,
+  },
+  {
+    name: 'millrace_task_dead_letters_discarded_total',
+    help: 'Dead letters given up by somebody.',
+    kind: 'counter',
+    read: ({ letters }) => letters.discarded,
+  },
+  {
+    name: 'millrace_task_dead_letters_aged_out_total',
+    help: 'Dead letters given up because the task had too many.',
+    kind: 'counter',
+    read: ({ letters }) => letters.agedOut,
   },
   {
     name: 'millrace_task_removed_at_source_total',
@@ -147,16 +169,31 @@ export function addTaskMetrics(registry: Registry, source: () => TaskMetricsSour
   addCounter(
     registry,
     {
-      name: 'millrace_dead_letters_aged_out_total',
-      help: 'Dead letters given up because a task had too many.',
+      name: 'millrace_task_dead_letters_retried_total',
+      help: 'Dead letters sent again, by what became of them.',
+      labelNames: ['task', 'outcome'],
     },
-    () => [{ value: source().deadLettersAgedOut() }],
+    () => source().taskFigures().flatMap(retrySamples),
   );
 }
 
 function failureSamples({ task }: TaskFigures): Sample[] {
   return [...task.totals.failuresByKey].map(([key, value]) => ({
     labels: { task: task.name, code: String(key) },
+    value,
+  }));
+}
+
+/** `gone`: the source has the record no more. */
+function retrySamples({ task, letters }: TaskFigures): Sample[] {
+  const { delivered, refusedAgain, gone } = letters;
+  const outcomes = {
+    delivered,
+    refused: refusedAgain,
+    gone: gone.record_removed + gone.entry_removed,
+  };
+  return Object.entries(outcomes).map(([outcome, value]) => ({
+    labels: { task: task.name, outcome },
     value,
   }));
 }

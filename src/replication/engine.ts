@@ -52,7 +52,16 @@ export class ReplicationEngine {
     const pending = new PendingCounter(pool, source, this.#scheduler);
     const scheduler = this.#scheduler;
     const trials = new Trials({ pool, source, identity });
-    this.service = new TaskService({ scheduler, pending, source, store, logger, identity, trials });
+    this.service = new TaskService({
+      pool,
+      scheduler,
+      pending,
+      source,
+      store,
+      logger,
+      identity,
+      trials,
+    });
     this.provisioned = this.service.start(options.provisioned);
   }
 

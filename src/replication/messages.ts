@@ -8,6 +8,7 @@ import type { FilterState } from './filter-state.ts';
 import type { PreviewRequest } from './probe/preview.ts';
 import type { Finding, TargetTrial } from './probe/types.ts';
 import type { RangeKind, RangeScope } from './ranges/range.ts';
+import type { LetterOutcome } from './letters/letter.ts';
 import type { ReplicationSettings } from './settings.ts';
 import type { TargetInfo } from './transfer/target-info.ts';
 import type { DeadLetter } from './types.ts';
@@ -146,7 +147,42 @@ export interface PreviewJob {
 /** Jobs for people, of no task. */
 export type TrialJob = TryJob | PreviewJob;
 
-export type ReplicationJob = SendJob | CountJob | CheckJob | PlanJob | TrialJob;
+/** Where a record lies. */
+export interface RecordPlace {
+  readonly entryId: number;
+  readonly ts: bigint;
+}
+
+/** A dead letter on its way. */
+export interface LetterPlace extends RecordPlace {
+  readonly id: number;
+  /** As it is called now. */
+  readonly entryName: string;
+  readonly kind: 'write' | 'update';
+}
+
+/** Send records again that the target refused. */
+export interface ResendJob {
+  readonly kind: 'resend';
+  readonly task: TaskSpec;
+  readonly line: SharedArrayBuffer;
+  readonly letters: readonly LetterPlace[];
+}
+
+/** Which records are still there? */
+export interface InspectJob {
+  readonly kind: 'inspect';
+  readonly places: readonly RecordPlace[];
+}
+
+export type ReplicationJob =
+  | SendJob
+  | CountJob
+  | CheckJob
+  | PlanJob
+  | TrialJob
+  | ResendJob
+  | InspectJob;
 
 /**
  * Why a slice could not go on. Besides the kinds of `backOff`: `auth` waits for `retryAfterMs` or new settings,
@@ -241,13 +277,30 @@ export interface PreviewResult {
   readonly json: string;
 }
 
+/** Letters that are not named stay as they are. */
+export interface ResendResult {
+  readonly kind: 'resend';
+  readonly outcomes: readonly LetterOutcome[];
+  readonly counts: SliceCounts;
+  /** Why the rest was not sent. */
+  readonly failure: SliceFailure | null;
+}
+
+export interface InspectResult {
+  readonly kind: 'inspect';
+  /** In the order of the places. */
+  readonly isThere: readonly boolean[];
+}
+
 export type ReplicationResult =
   | SendResult
   | CountResult
   | CheckResult
   | PlanResult
   | TryResult
-  | PreviewResult;
+  | PreviewResult
+  | ResendResult
+  | InspectResult;
 
 /** Runs jobs, in worker threads or (in tests) in this one. */
 export interface ReplicationPool {

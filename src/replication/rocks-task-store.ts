@@ -7,49 +7,33 @@ import { metaIdRange, metaKey, metaKey64, metaRange } from '../store/keys.ts';
 import type { RowChange } from '../store/row-change.ts';
 import type { RangeOptions, RocksDatabase } from '../store/rocks.ts';
 import { BugError } from '../errors/errors.ts';
-import {
-  decodeCursor,
-  decodeDeadLetter,
-  decodeTask,
-  encodeCursor,
-  encodeDeadLetter,
-  encodeTask,
-  tokenForHost,
-} from './task-codec.ts';
+import { DEFAULT_MAX_LETTERS, LetterStore } from './letters/letter-store.ts';
 import { decodeRange, encodeRange } from './ranges/range-codec.ts';
 import type { RangeChange } from './ranges/range-list.ts';
 import type { StoredRange } from './ranges/range.ts';
 import type { TokenSettings } from './settings.ts';
+import { decodeCursor, decodeTask, encodeCursor, encodeTask, tokenForHost } from './task-codec.ts';
 import type { DeadLetter, LoadedTask, StoredTask, TaskCursor, TaskStore } from './types.ts';
-
-/** Dead letters kept per task; the oldest are given up beyond (policy `aged_out`, counted). */
-export const MAX_DEAD_LETTERS = 10_000;
-
-/** Numbers of a task's letters in the store: [first, next). */
-interface LetterRange {
-  first: number;
-  next: number;
-}
 
 export class RocksTaskStore implements TaskStore {
   readonly #db: RocksDatabase;
   readonly #commits: RowCommitter;
   readonly #catalog: Pick<Catalog, 'takeTaskId' | 'headerRow'>;
-  readonly #letters = new Map<number, LetterRange>();
   readonly #vault: TokenVault;
-  /** Letters given up because a task had too many. */
-  agedOutTotal = 0;
+  readonly letters: LetterStore;
 
   constructor(
     db: RocksDatabase,
     commits: RowCommitter,
     catalog: Pick<Catalog, 'takeTaskId' | 'headerRow'>,
     vault: TokenVault,
+    maxLetters: number = DEFAULT_MAX_LETTERS,
   ) {
     this.#db = db;
     this.#commits = commits;
     this.#catalog = catalog;
     this.#vault = vault;
+    this.letters = new LetterStore(db, commits, maxLetters);
   }
 
   load(): readonly LoadedTask[] {
@@ -62,13 +46,7 @@ export class RocksTaskStore implements TaskStore {
       const ranges = this.#rangesOf(task.id);
       loaded.push({ task, cursor: decodeCursor(cursor), ranges, isStale });
     });
-    this.#forEachRow({ ...metaRange(META.deadLetter), keysOnly: true }, (key) => {
-      const taskId = key.readUInt32BE(1);
-      const letter = Number(key.readBigUInt64BE(5));
-      const range = this.#lettersOf(taskId);
-      if (range.first === range.next) range.first = letter;
-      range.next = letter + 1;
-    });
+    this.letters.load();
     return loaded;
   }
 
@@ -101,50 +79,28 @@ export class RocksTaskStore implements TaskStore {
     deadLetters: readonly DeadLetter[],
     ranges: readonly RangeChange[],
   ): Promise<void> {
-    const rows: RowChange[] = [cursorRow(taskId, cursor)];
-    for (const change of ranges) rows.push(rangeRow(taskId, change));
-    const range = this.#lettersOf(taskId);
-    let next = range.next;
-    for (const letter of deadLetters) {
-      rows.push({
-        column: COLUMN_META,
-        key: letterKey(taskId, next++),
-        value: encodeDeadLetter(letter),
-      });
+    const added = this.letters.add(taskId, deadLetters);
+    const rangeRows = ranges.map((change) => rangeRow(taskId, change));
+    try {
+      await this.#commits.commitRows([cursorRow(taskId, cursor), ...rangeRows, ...added.rows]);
+    } catch (error) {
+      added.failed();
+      throw error;
     }
-    let first = range.first;
-    for (; next - first > MAX_DEAD_LETTERS; first++) {
-      rows.push({ column: COLUMN_META, key: letterKey(taskId, first), value: null });
-    }
-    // Taken before the commit, so that a progress saved meanwhile uses other numbers; a failed one leaves a gap.
-    const agedOut = first - range.first;
-    range.first = first;
-    range.next = next;
-    await this.#commits.commitRows(rows);
-    this.agedOutTotal += agedOut;
+    added.done();
   }
 
   async remove(taskId: number): Promise<void> {
     const rows: RowChange[] = [
       { column: COLUMN_META, key: metaKey(META.task, taskId), value: null },
       { column: COLUMN_META, key: metaKey(META.cursor, taskId), value: null },
+      ...this.letters.removalRows(taskId),
     ];
-    for (const kind of [META.deadLetter, META.taskRange]) {
-      this.#forEachRow({ ...metaIdRange(kind, taskId), keysOnly: true }, (key) => {
-        rows.push({ column: COLUMN_META, key, value: null });
-      });
-    }
-    await this.#commits.commitRows(rows);
-    this.#letters.delete(taskId);
-  }
-
-  /** Dead letters of a task, oldest first. */
-  deadLetters(taskId: number): DeadLetter[] {
-    const letters: DeadLetter[] = [];
-    this.#forEachRow(metaIdRange(META.deadLetter, taskId), (_key, value) => {
-      letters.push(decodeDeadLetter(value));
+    this.#forEachRow({ ...metaIdRange(META.taskRange, taskId), keysOnly: true }, (key) => {
+      rows.push({ column: COLUMN_META, key, value: null });
     });
-    return letters;
+    await this.#commits.commitRows(rows);
+    this.letters.forget(taskId);
   }
 
   #rangesOf(taskId: number): StoredRange[] {
@@ -153,15 +109,6 @@ export class RocksTaskStore implements TaskStore {
       ranges.push(decodeRange(value));
     });
     return ranges;
-  }
-
-  #lettersOf(taskId: number): LetterRange {
-    let range = this.#letters.get(taskId);
-    if (range === undefined) {
-      range = { first: 0, next: 0 };
-      this.#letters.set(taskId, range);
-    }
-    return range;
   }
 
   #forEachRow(range: RangeOptions, visit: (key: Buffer, value: Buffer) => void): void {
@@ -179,10 +126,6 @@ export class RocksTaskStore implements TaskStore {
       iterator.close();
     }
   }
-}
-
-function letterKey(taskId: number, letter: number): Buffer {
-  return metaKey64(META.deadLetter, taskId, BigInt(letter));
 }
 
 function rangeRow(taskId: number, { id, range }: RangeChange): RowChange {

@@ -8,6 +8,7 @@ import type { Logger } from '../logging/logger.ts';
 import { rateLimited } from '../logging/rate-limit.ts';
 import type { Position } from '../catalog/positions.ts';
 import { noteCompression } from './compression-note.ts';
+import { LetterRetry } from './letters/letter-retry.ts';
 import { LogHeads } from './log-heads.ts';
 import { openGap, skipGaps, stopOf } from './log-ranges.ts';
 import type { ReplicationPool, SendJob, SendResult, SliceFailure } from './messages.ts';
@@ -61,6 +62,7 @@ export class Scheduler {
   readonly #probe: PausedProbe;
   readonly #progress: ProgressSaver;
   readonly #planner: RangePlanner;
+  readonly #letters: LetterRetry;
   readonly #woken: Set<Task> = new Set();
   readonly #idleTimer: NodeJS.Timeout;
   #namesEpoch = 0;
@@ -77,6 +79,9 @@ export class Scheduler {
       this.#progress.save(task);
       this.#wake(task);
     });
+    const wake = (task: Task): void => this.#wake(task);
+    const { letters } = store;
+    this.#letters = new LetterRetry({ pool, source, store: letters, logger, nowMs, random, wake });
     this.#idleTimer = setInterval(() => this.#saveIdle(), IDLE_SAVE_MS);
     this.#idleTimer.unref();
   }
@@ -141,6 +146,10 @@ export class Scheduler {
     }
   }
 
+  get letters(): LetterRetry {
+    return this.#letters;
+  }
+
   /** Looks again what the task should be doing. */
   recheck(task: Task): void {
     this.#wake(task);
@@ -175,6 +184,7 @@ export class Scheduler {
     task.isHeld = false;
     this.#interrupt(task);
     task.resetContact();
+    this.#letters.reset(task);
     for (const [bucketId, idle] of this.#idle) if (idle.size === 0) this.#idle.delete(bucketId);
     this.#evaluate(task);
   }
@@ -244,19 +254,26 @@ export class Scheduler {
     Object.assign(task, skipGaps(task));
     if (task.mode === 'paused') {
       this.#probe.start(task);
-    } else if (task.unsavedLetters.length > MAX_UNSAVED_LETTERS) {
+      return;
+    }
+    if (task.unsavedLetters.length > MAX_UNSAVED_LETTERS) {
       this.#progress.save(task);
       this.#waits.wait(task, UNSAVED_WAIT_MS);
-    } else {
-      this.#planner.start(task);
-      if (task.settings.order === 'newest') this.#leaveBehind(task, bucket.id);
-      this.#begin(task, bucket.id);
+      return;
     }
+    this.#planner.start(task);
+    if (task.settings.order === 'newest') this.#leaveBehind(task, bucket.id);
+    this.#begin(task, bucket.id);
   }
 
   /** Begins the slice that is next, if there is anything to send. */
   #begin(task: Task, bucketId: number): void {
     const hasLiveWork = this.#hasWork(task, bucketId);
+    if (this.#letters.takesTurn(task, hasLiveWork || task.ranges.next() !== undefined)) {
+      if (!hasLiveWork) this.#setIdle(task, true);
+      task.running = this.#runLetters(task);
+      return;
+    }
     const turn = nextTurn(task, hasLiveWork, this.#liveLagMs(task), this.#options.nowMs());
     // Commits call an idle task, also one that sends a range meanwhile.
     if (!hasLiveWork) this.#setIdle(task, true);
@@ -299,6 +316,15 @@ export class Scheduler {
   #hasWork(task: Task, bucketId: number): boolean {
     const stop = stopOf(task.gaps) ?? Number.POSITIVE_INFINITY;
     return task.position.sequence < Math.min(stop, this.#heads.lastOf(bucketId));
+  }
+
+  async #runLetters(task: Task): Promise<void> {
+    task.line.rearm();
+    task.line.clearFigures();
+    task.sliceStartMs = performance.now();
+    await this.#letters.run(task);
+    task.running = null;
+    this.#evaluate(task);
   }
 
   async #run(task: Task, bucketId: number): Promise<void> {

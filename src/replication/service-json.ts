@@ -1,5 +1,6 @@
 /** Answers of the replication routes (replication §1.3, §1.5) as JSON texts. */
 import type { HourlyDiagnosticsJson } from './diagnostics.ts';
+import type { LetterFigures } from './letters/letter.ts';
 import type { PendingFigures } from './pending.ts';
 import { toDetailJson } from './settings.ts';
 import type { Task } from './task.ts';
@@ -10,6 +11,7 @@ export interface TaskView {
   readonly task: Task;
   readonly pending: PendingFigures;
   readonly lagMs: number;
+  readonly letters: LetterFigures;
 }
 
 /** Body of the list. Items come in the given order. */
@@ -41,7 +43,7 @@ function infoJson({ task, pending }: TaskView, extension: string): string {
   return `${info.slice(0, -1)}${extension}}`;
 }
 
-function extendedJson({ task, pending, lagMs }: TaskView): string {
+function extendedJson({ task, pending, lagMs, letters }: TaskView): string {
   const { totals, diagnostics } = task;
   const extended = {
     has_token: task.settings.dstToken !== null || task.settings.lockedToken !== null,
@@ -56,7 +58,8 @@ function extendedJson({ task, pending, lagMs }: TaskView): string {
     last_success: isoTime(task.lastSuccessMs),
     last_error: lastError(task),
     dropped_records: task.removedAtSource,
-    dead_letters: totals.deadLetters,
+    dead_letters: letters.current,
+    dead_letter_counts: letterCounts(letters),
     sent_records: totals.sentRecords,
     sent_bytes: totals.sentBytes,
     batches: totals.batches,
@@ -68,6 +71,19 @@ function extendedJson({ task, pending, lagMs }: TaskView): string {
     per_minute: diagnostics.perMinute(),
   };
   return `"extended":${JSON.stringify(extended)}`;
+}
+
+function letterCounts(letters: LetterFigures): object {
+  const { queued, added, delivered, refusedAgain, discarded, agedOut, gone } = letters;
+  return {
+    queued,
+    added,
+    delivered,
+    refused_again: refusedAgain,
+    gone,
+    discarded,
+    aged_out: agedOut,
+  };
 }
 
 function apiText({ target }: Task): string | null {

@@ -3,7 +3,10 @@ import type { ProvisionedReplication } from '../config/replication-variables.ts'
 import { ApiError } from '../errors/errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { RowChange } from '../store/row-change.ts';
+import type { LetterFigures } from './letters/letter.ts';
+import { LetterService } from './letters/letter-service.ts';
 import { closeGap, openGap } from './log-ranges.ts';
+import type { ReplicationPool } from './messages.ts';
 import { type PendingCounter, type PendingFigures } from './pending.ts';
 import { provisionTask } from './provisioning.ts';
 import { BackfillService, newBackfill } from './ranges/backfill-service.ts';
@@ -49,6 +52,7 @@ const MOVED_TEXT = 'The replication reads another source bucket now';
 const COUNT_LIMIT_MS = 1_000;
 
 export interface ServiceOptions {
+  readonly pool: ReplicationPool;
   readonly scheduler: Scheduler;
   readonly pending: PendingCounter;
   readonly source: ReplicationSource;
@@ -66,9 +70,11 @@ export interface TaskFigures {
   /** Including the slice that runs now. */
   readonly sentRecords: number;
   readonly sentBytes: number;
+  readonly letters: LetterFigures;
 }
 
 export class TaskService implements ReplicationService {
+  readonly deadLetters: LetterService;
   readonly #options: ServiceOptions;
   readonly #tasks: Map<string, Task> = new Map();
   /** Names with a change that is not durable yet: changes of one name come one after the other. */
@@ -77,11 +83,13 @@ export class TaskService implements ReplicationService {
 
   constructor(options: ServiceOptions) {
     this.#options = options;
-    const { scheduler, store } = options;
+    const { pool, scheduler, store } = options;
+    const existing = (name: string): Task => this.#existing(name);
+    this.deadLetters = new LetterService({ pool, scheduler, store: store.letters, existing });
     this.backfills = new BackfillService({
       scheduler,
       store,
-      existing: (name) => this.#existing(name),
+      existing,
       exclusively: (name, change) => this.#exclusively(name, change),
       nowMs: () => performance.now(),
     });
@@ -348,9 +356,14 @@ export class TaskService implements ReplicationService {
   }
 
   #viewOf(task: Task): TaskView {
-    const { pending, scheduler, source } = this.#options;
+    const { pending, scheduler, source, store } = this.#options;
     task.isSourceMissing = source.bucket(task.settings.srcBucket) === undefined;
-    return { task, pending: pending.figures(task), lagMs: scheduler.lagMs(task) };
+    return {
+      task,
+      pending: pending.figures(task),
+      lagMs: scheduler.lagMs(task),
+      letters: store.letters.figures(task.id),
+    };
   }
 
   async #exclusively<T>(name: string, change: () => Promise<T>): Promise<T> {

@@ -25,7 +25,6 @@ export function takeResult(
 export function takeLetters(task: Task, { deadLetters }: SendResult): void {
   if (deadLetters.length === 0) return;
   task.unsavedLetters = [...task.unsavedLetters, ...deadLetters];
-  task.totals.deadLetters += deadLetters.length;
 }
 
 function takePosition(task: Task, job: SendJob, result: SendResult, origin: SliceOrigin): void {
@@ -43,10 +42,19 @@ function takePosition(task: Task, job: SendJob, result: SendResult, origin: Slic
 /** @param nowMs wall clock. */
 export function takeCounts(task: Task, result: SendResult, nowMs: number): void {
   const { counts, failure } = result;
+  task.totals.busyMs += performance.now() - task.sliceStartMs;
+  countTraffic(task, counts, nowMs);
+  if (isAnswered(counts, failure)) task.lastContactMs = nowMs;
+  if (counts.records > 0) task.rechecks = 0;
+  task.isTargetAvailable = result.isTargetAvailable;
+  task.target = result.target;
+}
+
+/** What was sent and what failed, of the log or beside it. @param nowMs wall clock. */
+export function countTraffic(task: Task, counts: SliceCounts, nowMs: number): void {
   const { totals, diagnostics } = task;
   totals.sentRecords += counts.records;
   totals.sentBytes += counts.bytes;
-  totals.busyMs += performance.now() - task.sliceStartMs;
   totals.batches += counts.batches;
   totals.duplicates += counts.duplicates;
   if (counts.records > 0) diagnostics.countOk(counts.records);
@@ -55,13 +63,12 @@ export function takeCounts(task: Task, result: SendResult, nowMs: number): void 
     totals.failuresByKey.set(key, (totals.failuresByKey.get(key) ?? 0) + count);
     task.fail(key, message, nowMs);
   }
-  if (isAnswered(counts, failure)) task.lastContactMs = nowMs;
-  if (counts.batches > 0) task.lastSuccessMs = nowMs;
-  if (counts.records > 0) task.rechecks = 0;
+  if (counts.batches > 0) {
+    task.lastContactMs = nowMs;
+    task.lastSuccessMs = nowMs;
+  }
   totals.plainBytes += counts.plainBytes;
   totals.compressedBytes += counts.compressedBytes;
-  task.isTargetAvailable = result.isTargetAvailable;
-  task.target = result.target;
 }
 
 function isAnswered({ batches }: SliceCounts, failure: SendResult['failure']): boolean {

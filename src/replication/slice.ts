@@ -13,6 +13,7 @@ import { type ScanContext, WindowSource } from './scan/window-source.ts';
 import { SliceCounter } from './slice-counts.ts';
 import { TaskLine } from './task-line.ts';
 import { sharedName, type TaskSession } from './task-sessions.ts';
+import { STOPPED } from './transfer/failure.ts';
 import { Lanes } from './transfer/lanes.ts';
 import { type BodyCompressor, chooseCoding, type Coding } from './transfer/compression.ts';
 import type { BatchOutcome } from './transfer/send-result.ts';
@@ -49,13 +50,6 @@ interface PendingBatch {
   readonly batch: Batch;
   readonly open: OpenWindow;
 }
-
-const STOPPED: SliceFailure = {
-  kind: 'stopped',
-  key: -5,
-  message: 'Interrupted',
-  retryAfterMs: null,
-};
 
 export class Slice {
   readonly #context: SliceContext;

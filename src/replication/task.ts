@@ -22,7 +22,6 @@ export interface TaskTotals {
   /** Content bytes of requests that went out compressed, before and after. */
   plainBytes: number;
   compressedBytes: number;
-  deadLetters: number;
   /** Attempts after a failure. */
   retries: number;
   readonly failuresByKey: Map<number, number>;
@@ -217,7 +216,6 @@ function newTotals(): TaskTotals {
     duplicates: 0,
     plainBytes: 0,
     compressedBytes: 0,
-    deadLetters: 0,
     retries: 0,
     failuresByKey: new Map(),
   };

@@ -4,6 +4,8 @@ import type { RowChange } from '../store/row-change.ts';
 import type { FilterState } from './filter-state.ts';
 import type { RangeChange } from './ranges/range-list.ts';
 import type { StoredRange } from './ranges/range.ts';
+import type { DeadLetters } from './letters/letter-service.ts';
+import type { LetterStore } from './letters/letter-store.ts';
 import type { ReplicationSettings, TokenSettings } from './settings.ts';
 
 /**
@@ -13,6 +15,8 @@ import type { ReplicationSettings, TokenSettings } from './settings.ts';
  * order and integers beyond 2^53 kept, so nothing between socket and service parses them.
  */
 export interface ReplicationService {
+  readonly deadLetters: DeadLetters;
+
   /**
    * Answer of `GET /replications`, sorted by name. Waits up to about a second for exact pending counts of tasks that
    * do not send at the moment; otherwise it resolves at once.
@@ -122,6 +126,8 @@ export interface DeadLetter {
   readonly refusedAtMs: number;
   /** Times that it was sent on its own and refused. */
   readonly attempts: number;
+  /** It is to be sent again; absent: it is not. */
+  readonly isQueued?: boolean;
 }
 
 export interface LoadedTask {
@@ -135,6 +141,7 @@ export interface LoadedTask {
 
 /** Where tasks are kept; every write is part of a commit group. Encode rows with `task-codec.ts`. */
 export interface TaskStore {
+  readonly letters: LetterStore;
   /** All tasks with their cursors; called once, at the start. */
   load(): readonly LoadedTask[];
   /** A task id that was never used; durable at the latest with the `save` that uses it. */
@@ -165,6 +172,10 @@ export interface ReplicationSource {
   bucket(name: string): { readonly id: number; readonly recordsWritten: number } | undefined;
   /** Names of durable entries of a bucket with an id above `afterId`. O(entries of the bucket). */
   entryNames(bucketId: number, afterId: number): readonly (readonly [number, string])[];
+  /** A durable entry by its id: of whatever bucket, as it is called now; undefined when it was removed. */
+  entry(entryId: number): { readonly id: number; readonly name: string } | undefined;
+  /** The durable entry of this name. */
+  findEntry(bucketName: string, entryName: string): { readonly id: number } | undefined;
   /** The highest entry id given out so far, over all buckets. */
   highestEntryId(): number;
   /** Sequence that the next block will get. */

@@ -2,6 +2,8 @@
 import { attachRocks, type RocksReader } from '../store/rocks.ts';
 import { RingReader } from '../ring/reader.ts';
 import { countPending } from './count.ts';
+import { inspectRecords } from './letters/inspect.ts';
+import { resendLetters } from './letters/resend.ts';
 import { planRange } from './ranges/plan.ts';
 import type {
   CheckResult,
@@ -9,6 +11,7 @@ import type {
   PreviewJob,
   ReplicationJob,
   ReplicationResult,
+  ResendJob,
   SendJob,
   TryJob,
   WorkerOptions,
@@ -76,6 +79,10 @@ export class WorkerRuntime {
         return this.#try(job);
       case 'preview':
         return this.#preview(job);
+      case 'resend':
+        return this.#resend(job);
+      case 'inspect':
+        return inspectRecords(this.#scan.log.store, job.places);
     }
   }
 
@@ -97,6 +104,12 @@ export class WorkerRuntime {
     } finally {
       log.close();
     }
+  }
+
+  async #resend(job: ResendJob): Promise<ReplicationResult> {
+    const session = this.#sessions.sessionOf(job.task);
+    const client = this.#clientFor(job.task.settings);
+    return resendLetters(this.#slices, job, session, client);
   }
 
   async #count(job: CountJob): Promise<ReplicationResult> {

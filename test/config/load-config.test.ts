@@ -67,6 +67,7 @@ describe('defaults', () => {
       replicationTimeoutMs: 5000,
       replicationVerifySsl: true,
       replicationCaPath: undefined,
+      deadLettersMax: 10_000,
       replicationConcurrency: 4,
       replicationThreads: 1,
       queryThreads: 1,

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { EventClock } from '../../src/events/event-clock.ts';
 import { ReplicationEvents } from '../../src/events/replication-events.ts';
 import type { SystemEvent } from '../../src/events/types.ts';
+import { newTotals } from '../../src/replication/letters/letter.ts';
 import type { TaskFigures } from '../../src/replication/service.ts';
 import { parseSettings } from '../../src/replication/settings.ts';
 import { Task } from '../../src/replication/task.ts';
@@ -55,6 +56,7 @@ function follow(...tasks: Task[]): Harness {
       lagMs: 0,
       sentRecords: 0,
       sentBytes: 0,
+      letters: { ...newTotals(), current: 0, queued: 0 },
     }));
   const followed = new ReplicationEvents({
     figures,

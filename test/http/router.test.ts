@@ -48,6 +48,8 @@ describe('router', () => {
     ['/replications/r/check', 'replicationCheck r'],
     ['/replications/r/preview/', 'replicationPreview r'],
     ['/replications/r/mode/', 'replicationMode r'],
+    ['/replications/r/dead_letters', 'deadLetters r'],
+    ['/replications/r%2Fs/dead_letters/retry/', 'deadLettersRetry r/s'],
   ])('%s is %s', (path, expected) => {
     expect(api(path)).toBe(expected);
   });

@@ -210,6 +210,13 @@ const REPLICATIONS: readonly EndpointRow[] = [
     body: '{"state":"paused"}',
   }),
   row('replicationBackfill', 'DELETE', '/replications/missing/backfills/1', 'F', NO_TASK),
+  ...reading('deadLetters', '/replications/missing/dead_letters', 'F', NO_TASK),
+  row('deadLetters', 'DELETE', '/replications/missing/dead_letters', 'F', NO_TASK, {
+    body: '{"all":true}',
+  }),
+  row('deadLettersRetry', 'POST', '/replications/missing/dead_letters/retry', 'F', NO_TASK, {
+    body: '{"all":true}',
+  }),
 ];
 
 const LINKS: readonly EndpointRow[] = [

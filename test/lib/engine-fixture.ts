@@ -23,6 +23,9 @@ import type {
   TaskStore,
 } from '../../src/replication/types.ts';
 import type { WorkerRuntime } from '../../src/replication/worker-runtime.ts';
+import { LetterStore } from '../../src/replication/letters/letter-store.ts';
+import type { RocksDatabase } from '../../src/store/rocks.ts';
+import type { RowChange } from '../../src/store/row-change.ts';
 import { SecretKeys } from '../../src/secrets/secret-key.ts';
 import { TokenVault } from '../../src/secrets/token-vault.ts';
 import { LogFixture, type FixtureOptions, type FixtureRecord } from './log-fixture.ts';
@@ -33,18 +36,45 @@ export function newVault(keyText: string, oldKeyText?: string): TokenVault {
   return new TokenVault(new SecretKeys({ keyText, oldKeyText, keyPath: '/dev/null/none' }));
 }
 
+/** Dead letters kept per task. */
+export const MAX_LETTERS = 20;
+
 /** Rows as they would lie in the store, so that a restart sees what was encoded. */
 export class MemoryTaskStore implements TaskStore {
   readonly tasks: Map<number, Buffer> = new Map();
   readonly cursors: Map<number, Buffer> = new Map();
   /** By task and range. A write puts another map in place, so that a copy of this one is a moment in time. */
   readonly ranges: Map<number, ReadonlyMap<number, Buffer>> = new Map();
-  readonly letters: DeadLetter[] = [];
+  letters: LetterStore;
+  readonly #commitRows: (rows: readonly RowChange[]) => Promise<void>;
+  readonly #newLetters: () => LetterStore;
   /** Replace it to start with other keys. */
   vault: TokenVault = newVault('11'.repeat(32));
   /** While set, writes reject. */
   failure: Error | null = null;
   #nextId = 1;
+
+  /** @param db takes the rows of dead letters. @param maxLetters kept per task. */
+  constructor(db: RocksDatabase, maxLetters?: number) {
+    const commitRows = async (rows: readonly RowChange[]): Promise<void> => {
+      if (this.failure !== null) throw this.failure;
+      const batch = db.batch();
+      for (const { column, key, value } of rows) {
+        if (value === null) batch.del(column, key);
+        else batch.put(column, key, value);
+      }
+      batch.commit(false);
+    };
+    this.#commitRows = commitRows;
+    this.#newLetters = () => new LetterStore(db, { commitRows }, maxLetters);
+    this.letters = this.#newLetters();
+  }
+
+  /** As after a start: what is known of dead letters comes from their rows. */
+  reopenLetters(): void {
+    this.letters = this.#newLetters();
+    this.letters.load();
+  }
 
   load() {
     return [...this.tasks.values()].map((row) => {
@@ -85,16 +115,24 @@ export class MemoryTaskStore implements TaskStore {
     letters: readonly DeadLetter[],
     ranges: readonly RangeChange[],
   ): Promise<void> {
-    if (this.failure !== null) throw this.failure;
+    const added = this.letters.add(id, letters);
+    try {
+      await this.#commitRows(added.rows);
+    } catch (error) {
+      added.failed();
+      throw error;
+    }
     if (this.tasks.has(id)) this.#putRanges(id, ranges);
     if (this.tasks.has(id)) this.cursors.set(id, encodeCursor(cursor));
-    this.letters.push(...letters);
+    added.done();
   }
 
   async remove(id: number): Promise<void> {
     this.tasks.delete(id);
     this.cursors.delete(id);
     this.ranges.delete(id);
+    await this.#commitRows(this.letters.removalRows(id));
+    this.letters.forget(id);
   }
 
   #putRanges(taskId: number, changes: readonly RangeChange[]): void {
@@ -118,7 +156,8 @@ class LocalPool implements ReplicationPool {
 
   async run(job: Parameters<ReplicationPool['run']>[0]) {
     const id = 'task' in job ? job.task.id : 0;
-    if (job.kind === 'send') {
+    const isSending = job.kind === 'send' || job.kind === 'resend';
+    if (isSending) {
       if (this.#sending.has(id)) throw new Error(`task ${id} runs twice at once`);
       this.#sending.add(id);
     }
@@ -128,7 +167,7 @@ class LocalPool implements ReplicationPool {
       // As a message would arrive: nothing but plain data and shared memory.
       return structuredClone(await runtime.run(structuredClone(job)));
     } finally {
-      if (job.kind === 'send') this.#sending.delete(id);
+      if (isSending) this.#sending.delete(id);
     }
   }
 
@@ -147,7 +186,7 @@ export interface SourceBucket {
 
 export class EngineFixture {
   readonly log: LogFixture;
-  readonly store: MemoryTaskStore = new MemoryTaskStore();
+  readonly store: MemoryTaskStore;
   readonly buckets: Map<string, SourceBucket> = new Map();
   readonly #options: Partial<WorkerOptions>;
   readonly #poolFactory: PoolFactory | undefined;
@@ -165,6 +204,7 @@ export class EngineFixture {
   ) {
     this.#freshFirst = freshFirst;
     this.log = log;
+    this.store = new MemoryTaskStore(log.db, MAX_LETTERS);
     this.#options = options;
     this.#poolFactory = poolFactory;
     this.#pool = this.#newPool();
@@ -199,6 +239,7 @@ export class EngineFixture {
   /** Stops the engine in order (or cuts it off) and starts another one from the stored rows. */
   async restart(graceMs = 1000): Promise<void> {
     await this.#engine.stop(graceMs);
+    this.store.reopenLetters();
     this.#pool = this.#newPool();
     this.#engine = this.#newEngine();
   }
@@ -284,6 +325,19 @@ export class EngineFixture {
         const buckets = [...this.buckets.values()];
         const bucket = buckets.find(({ id }) => id === bucketId);
         return [...(bucket?.entries ?? [])].filter(([id]) => id > afterId);
+      },
+      entry: (entryId) => {
+        for (const { entries } of this.buckets.values()) {
+          const name = entries.get(entryId);
+          if (name !== undefined) return { id: entryId, name };
+        }
+        return undefined;
+      },
+      findEntry: (bucketName, entryName) => {
+        for (const [id, name] of this.buckets.get(bucketName)?.entries ?? []) {
+          if (name === entryName) return { id };
+        }
+        return undefined;
       },
       highestEntryId: () => this.#nextEntryId - 1,
       headSequence: () => this.log.headSequence,

@@ -189,6 +189,12 @@ function recordingReplications(calls: string[]): ReplicationService {
     check: async (name, body) => `{"check":${JSON.stringify(name)},"body":${JSON.stringify(body)}}`,
     preview: async (name, body) =>
       `{"preview":${JSON.stringify(name)},"body":${JSON.stringify(body)}}`,
+    deadLetters: {
+      list: async (name, request) =>
+        `{"of":${JSON.stringify(name)},"x":${JSON.stringify(request)}}`,
+      retry: (name, which) => record(`retry ${name} ${JSON.stringify(which)}`).then(() => 2),
+      discard: (name, which) => record(`discard ${name} ${JSON.stringify(which)}`).then(() => 3),
+    },
   };
 }
 

@@ -126,8 +126,10 @@ describe('a task', () => {
     await until(async () => (await fixture.pending('t')) === 0);
     fixture.store.failure = null;
     fixture.write('e', [4]);
-    await until(() => fixture.store.letters.length > 0);
-    expect(fixture.store.letters).toMatchObject([{ entryName: 'e', ts: 2n, status: 422 }]);
+    await until(() => fixture.store.letters.figures(1).added > 0);
+    expect(await fixture.store.letters.read(1, 0, 10)).toMatchObject([
+      { entryName: 'e', ts: 2n, status: 422, attempts: 1, isQueued: false },
+    ]);
     expect((await fixture.detail('t')).diagnostics.hourly.errors['422'].count).toBe(1);
   });
 });

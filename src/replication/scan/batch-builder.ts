@@ -66,6 +66,11 @@ export class BatchBuilder implements RecordSink {
     }
   }
 
+  /** Adds an update that gives the target's record all labels of this one. */
+  appendLabels(view: BlockView, index: number): void {
+    this.#addLabels(view, index, this.#metas.of(view, view.metaIndex(index)).labels);
+  }
+
   /** All batches; those of one entry in the order of the log. */
   finish(): readonly Batch[] {
     for (const entryId of this.#open.keys()) this.#close(entryId);

@@ -3,6 +3,14 @@ import { BugError } from '../../errors/errors.ts';
 import type { SliceFailure } from '../messages.ts';
 import type { RecordAction, RequestAction, RequestResult } from '../outcome.ts';
 
+/** The main thread asked for the end. */
+export const STOPPED: SliceFailure = {
+  kind: 'stopped',
+  key: -5,
+  message: 'Interrupted',
+  retryAfterMs: null,
+};
+
 /** Error key and text of a request for the diagnostics. */
 export function describeResult(result: RequestResult): {
   readonly key: number;

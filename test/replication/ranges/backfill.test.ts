@@ -168,7 +168,7 @@ describe('a back-fill', () => {
     await untilDone(id);
     expect(stored()).toEqual([1, 3]);
     expect(detail(id)).toMatchObject({ sent_records: 2, dead_letters: 1 });
-    await until(() => fixture.store.letters.length === 1);
+    await until(() => fixture.store.letters.figures(1).current === 1);
   });
 
   test('waits for a target that is away and goes on where it was', async () => {
