@@ -24,7 +24,7 @@ export interface SamplingSettings {
  * Counters of one task. They belong to the settings they were counted under: after a change of the settings
  * start without a state (spec §1.6).
  *
- * Only writes are offered to it. A label update touches no counter (spec §2.4); see `record-filter.ts`.
+ * Only writes are offered to it. A label update touches no counter (spec §2.4); see `TaskFilter`.
  */
 export class Sampler {
   /** Whether the task samples at all. */
