@@ -9,6 +9,7 @@ import { Catalog } from '../catalog/catalog.ts';
 import { loadCatalog } from '../catalog/load.ts';
 import { GroupCommit } from '../commit/group-commit.ts';
 import { SlicedRecordChanges } from '../commit/sliced-changes.ts';
+import type { StorageLimit } from '../commit/types.ts';
 import type { Config } from '../config/config.ts';
 import { NO_PROVISIONING } from '../config/provisioning.ts';
 import type { Provisioning } from '../config/provisioning.ts';
@@ -131,6 +132,7 @@ export class Instance {
       nextSequence: loaded.nextSequence,
       nextUploadId: loaded.nextUploadId,
       space: freeSpace,
+      storageLimit: storageLimit(config, loaded.buckets),
       onFailure: (err) => {
         rateLimited(this.#plainLogger, 'commit', COMMIT_LOG_MS).error(
           { err },
@@ -338,4 +340,20 @@ export class Instance {
       },
     };
   }
+}
+
+/** @param buckets all of them, as they come and go. */
+function storageLimit(
+  { maxStorageSizeBytes }: Config,
+  buckets: ReadonlyMap<string, { readonly sizeBytes: number }>,
+): StorageLimit | undefined {
+  if (maxStorageSizeBytes === undefined) return undefined;
+  return {
+    limitBytes: maxStorageSizeBytes,
+    usedBytes: () => {
+      let sum = 0;
+      for (const { sizeBytes } of buckets.values()) sum += sizeBytes;
+      return sum;
+    },
+  };
 }

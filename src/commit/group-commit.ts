@@ -18,7 +18,7 @@ import { newCommitStats } from './commit-stats.ts';
 import type { StagedMutation } from './mutation-flush.ts';
 import { flushMutations } from './mutation-flush.ts';
 import type { MutationSession } from './mutations.ts';
-import { admitByQuota } from './quota.ts';
+import { admitByQuota, admitByStorage } from './quota.ts';
 import { RecordFlush } from './record-flush.ts';
 import type { RowChange, StagedRecord } from './staging.ts';
 import { CommitGroup, MetaMemory } from './staging.ts';
@@ -206,10 +206,14 @@ export class GroupCommit implements Ingest {
   }
 
   #flushRecords(group: CommitGroup): void {
-    const refusals = admitByQuota(group, (run) => this.#evict(run));
-    if (refusals.size > 0) group.drop(refusals);
+    const beyondStorage = admitByStorage(group, this.#options.storageLimit);
+    if (beyondStorage.size > 0) group.drop(beyondStorage);
+    const beyondQuota = admitByQuota(group, (run) => this.#evict(run));
+    if (beyondQuota.size > 0) group.drop(beyondQuota);
     const outcome = this.#records.flush(group, this.#nextSequence);
-    for (const [record, error] of refusals) record.sink.onWritten(record.tag, error);
+    for (const refusals of [beyondStorage, beyondQuota]) {
+      for (const [record, error] of refusals) record.sink.onWritten(record.tag, error);
+    }
     if (outcome === undefined) return;
     const { buckets, nextSequence, acknowledge } = outcome;
     this.#nextSequence = nextSequence;

@@ -1,9 +1,10 @@
-/** Quotas of buckets (http-api §4.4), checked for a whole commit group before it is planned. */
+/** The limit of the whole store and quotas of buckets (http-api §4.4), checked for a whole commit group before it is planned. */
 import type { Bucket, Entry } from '../catalog/model.ts';
 import { ApiError } from '../errors/errors.ts';
 import { isMetaEntryName } from '../wire/names.ts';
 import type { MutationSession } from './mutations.ts';
 import type { CommitGroup, StagedRecord } from './staging.ts';
+import type { StorageLimit } from './types.ts';
 
 /** Records of a group that a quota refuses. */
 export type Refusals = ReadonlyMap<StagedRecord, ApiError>;
@@ -31,6 +32,23 @@ export function admitByQuota(group: CommitGroup, evict: Evict): Refusals {
   for (const [bucket, staged] of records) {
     if (bucket.settings.quota_type === 'HARD') refuseBeyond(bucket, staged, refusals);
     else makeRoom(bucket, staged, refusals, evict);
+  }
+  return refusals;
+}
+
+/** Refuses what would make the whole store larger than it may be. Comes before quotas: nothing is evicted for it. */
+export function admitByStorage(group: CommitGroup, limit: StorageLimit | undefined): Refusals {
+  if (limit === undefined || group.recordCount === 0) return NONE;
+  const refusals = new Map<StagedRecord, ApiError>();
+  let usedBytes = limit.usedBytes();
+  for (const { records } of group.entries.values()) {
+    for (const record of records) {
+      if (usedBytes + record.length > limit.limitBytes) {
+        refusals.set(record, new ApiError(500, 'storage limit exceeded'));
+      } else {
+        usedBytes += record.length + record.metaWireBytes;
+      }
+    }
   }
   return refusals;
 }

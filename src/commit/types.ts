@@ -76,6 +76,13 @@ export interface DiskSpace {
   wrote(bytes: number): void;
 }
 
+/** `RS_ENGINE_MAX_STORAGE_SIZE` (http-api §4.4). */
+export interface StorageLimit {
+  readonly limitBytes: number;
+  /** Size of all buckets by the contract. Asked once per group. */
+  usedBytes(): number;
+}
+
 export interface GroupCommitOptions {
   readonly db: RocksDatabase;
   readonly publisher: BlockPublisher;
@@ -84,6 +91,8 @@ export interface GroupCommitOptions {
   readonly nextSequence: number;
   readonly nextUploadId: number;
   readonly space: DiskSpace;
+  /** Absent: buckets may grow as far as their quotas and the disk let them. */
+  readonly storageLimit?: StorageLimit | undefined;
   /** Told of every group that could not be written; its writers are told as well. */
   readonly onFailure: (error: unknown) => void;
 }

@@ -24,7 +24,7 @@ export const UNSUPPORTED_VARIABLES: readonly UnsupportedVariables[] = [
   {
     names: 'RS_ENGINE_*',
     pattern: /^RS_ENGINE_.+/,
-    consequence: 'the store has other settings, and no limit of its total size',
+    consequence: 'the store has other settings',
   },
   {
     names: 'RS_SYSTEM_EVENTS_REMOTE_*',

@@ -155,6 +155,14 @@ export const OPTIONS = {
     description:
       'fsync: an acknowledged record survives power loss. os: it survives a crash of the process, not of the machine.',
   },
+  maxStorageSizeBytes: {
+    env: 'RS_ENGINE_MAX_STORAGE_SIZE',
+    kind: 'size',
+    group: 'Storage',
+    min: '1',
+    description:
+      'Size of all buckets together beyond which writes are refused with 500. Without it only quotas and the disk limit them.',
+  },
   defaultQuotaType: {
     env: 'RS_DEFAULTS_BUCKET_QUOTA_TYPE',
     kind: 'choice',
@@ -224,7 +232,8 @@ export const OPTIONS = {
     default: '512KB',
     min: '4KB',
     max: '4MiB',
-    description: 'Header size at which a read batch ends, and largest header block of a request.',
+    description:
+      'Header size at which a read batch ends. It ends at 14 KB anyway unless a query asks for more: many clients take 16 KiB.',
   },
   batchTimeoutMs: {
     env: 'RS_IO_BATCH_TIMEOUT',
@@ -244,7 +253,8 @@ export const OPTIONS = {
     default: '1',
     min: '0',
     max: '3600',
-    description: 'Longest wait for one more record of a read batch.',
+    description:
+      'Accepted without effect: a read batch never waits for one more record, it ends with what is there.',
   },
   maxWritersInFlight: {
     env: 'RS_IO_MAX_WRITERS_IN_FLIGHT',

@@ -61,6 +61,7 @@ describe('defaults', () => {
       batchTimeoutMs: 5000,
       batchRecordsTimeoutMs: 1000,
       maxWritersInFlight: 0,
+      maxStorageSizeBytes: undefined,
       rateLimitApi: undefined,
       rateLimitIngress: undefined,
       rateLimitEgress: undefined,
@@ -275,7 +276,7 @@ describe('variables without effect', () => {
     });
     expect(text).toStrictEqual([
       'RS_REPLICATION_A_*: no replication is provisioned; RS_REPLICATION_A_NAME is not set',
-      'RS_ENGINE_COMPACTION_INTERVAL, RS_ENGINE_SECRET: not supported, the store has other settings, and no limit of its total size',
+      'RS_ENGINE_COMPACTION_INTERVAL, RS_ENGINE_SECRET: not supported, the store has other settings',
     ]);
   });
 
