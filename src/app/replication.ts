@@ -62,6 +62,7 @@ export async function startReplication(
     worker: {
       ...DEFAULT_WORKER_OPTIONS,
       concurrency: config.replicationConcurrency,
+      instanceId: catalog.instanceId,
       verifyTls: config.replicationVerifySsl,
       batchMaxRecords: config.batchMaxRecords,
       batchMaxBytes: config.batchMaxSizeBytes,

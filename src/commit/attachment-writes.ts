@@ -3,7 +3,7 @@
  * timestamps. The old ones go in the very write that stores the new one, so a crash leaves either.
  */
 import type { Entry } from '../catalog/model.ts';
-import { decodeMeta } from '../store/block.ts';
+import { decodeMeta, metaWithoutPath } from '../store/block.ts';
 import { COLUMN_BLOCKS, COLUMN_META } from '../store/format.ts';
 import { chunkKey } from '../store/keys.ts';
 import type { WriteBatch } from '../store/rocks.ts';
@@ -100,7 +100,8 @@ class AttachmentPlan {
     const { block, index } = found;
     const { source, offset, length, meta } = record;
     if (block.large() !== undefined || block.length(index) !== length) return false;
-    const isSameMeta = block.metaBytes(block.metaIndex(index)).equals(meta);
+    const storedMeta = metaWithoutPath(block.metaBytes(block.metaIndex(index)));
+    const isSameMeta = storedMeta.equals(metaWithoutPath(meta));
     return isSameMeta && block.payload(index).equals(source.subarray(offset, offset + length));
   }
 

@@ -1,6 +1,6 @@
 /** The blocks that a session changes. Each is written again once, when the session is committed. */
 import type { BlockView, RecordMeta } from '../store/block.ts';
-import { decodeMeta } from '../store/block.ts';
+import { decodeMeta, pathOfMeta } from '../store/block.ts';
 import type { RecordChange } from '../store/block-rewrite.ts';
 import { liveRecords, rewriteBlock } from '../store/block-rewrite.ts';
 import { COLUMN_BLOCKS } from '../store/format.ts';
@@ -48,6 +48,12 @@ export class BlockEdits {
   metaOf(view: BlockView, index: number): RecordMeta {
     const change = this.#edits.get(view.sequence)?.changes.get(index);
     return change === undefined || change === null ? view.metaOf(index) : decodeMeta(change, 0);
+  }
+
+  /** Path of replication that a record came by. */
+  pathOf(view: BlockView, index: number): string {
+    const change = this.#edits.get(view.sequence)?.changes.get(index);
+    return pathOfMeta(change ?? view.metaBytes(view.metaIndex(index)));
   }
 
   /** @param meta from `encodeMeta`. */

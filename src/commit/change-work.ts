@@ -55,14 +55,14 @@ export class LabelUpdates extends ChangeWork {
 }
 
 function update(session: MutationSession, change: LabelChange): MillraceError | null {
-  const { entry, ts, operations } = change;
+  const { entry, ts, operations, path } = change;
   const refusal = deletingRefusal(entry);
   if (refusal !== null) return refusal;
   const found = session.find(entry, ts);
   if (found === undefined) return recordMissing(entry, ts);
   const { labels } = session.metaOf(found);
   const changed = applyOperations(labels, operations);
-  if (changed !== labels) session.replaceLabels(entry, found, changed);
+  if (changed !== labels) session.replaceLabels(entry, found, changed, path);
   return null;
 }
 

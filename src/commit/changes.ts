@@ -9,6 +9,8 @@ export interface LabelChange {
   readonly ts: bigint;
   /** See `applyOperations`. */
   readonly operations: Labels;
+  /** Path of replication that the change came by; absent when it was made here. */
+  readonly path?: string;
 }
 
 /** Records of one entry. */

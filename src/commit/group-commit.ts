@@ -78,12 +78,13 @@ export class GroupCommit implements Ingest {
     payload: Uint8Array,
     sink: WriteSink,
     tag: number,
+    path = '',
   ): void {
     const { length } = payload;
     if (length > CHUNK_BYTES) throw new BugError(`staged ${length} bytes, limit ${CHUNK_BYTES}`);
     if (this.#payloadsUsed + length > GROUP_MAX_BYTES) this.flush();
     const entry = this.#attach(target);
-    const meta = this.#metas.of(entry, contentType, labels);
+    const meta = this.#metas.of(entry, contentType, labels, path);
     const offset = this.#payloadsUsed;
     this.#payloads.set(payload, offset);
     this.#payloadsUsed += length;
@@ -113,9 +114,10 @@ export class GroupCommit implements Ingest {
     upload: Upload,
     sink: WriteSink,
     tag: number,
+    path = '',
   ): void {
     const entry = this.#attach(target);
-    const meta = this.#metas.of(entry, contentType, labels);
+    const meta = this.#metas.of(entry, contentType, labels, path);
     this.#add(entry, {
       ts,
       length: upload.lengthBytes,

@@ -83,14 +83,19 @@ export class MutationSession {
     return this.#blocks.metaOf(block, index);
   }
 
-  /** Gives a record new labels; content, content type and length stay. */
-  replaceLabels(entry: Entry, found: FoundRecord, labels: Labels): void {
+  /**
+   * Gives a record new labels; content, content type and length stay, and the path that the record came by.
+   * @param path that the change came by.
+   */
+  replaceLabels(entry: Entry, found: FoundRecord, labels: Labels, path = ''): void {
     const { block, index } = found;
     const { contentType, labels: before } = this.metaOf(found);
-    const meta = encodeMeta(contentType, labels);
+    const meta = encodeMeta(contentType, labels, path);
+    const recordPath = this.#blocks.pathOf(block, index);
     const ts = block.ts(index);
     this.#isChanged = true;
-    this.#blocks.replaceMeta(block, index, meta);
+    const recordMeta = recordPath === path ? meta : encodeMeta(contentType, labels, recordPath);
+    this.#blocks.replaceMeta(block, index, recordMeta);
     const edit = this.#edit(entry);
     const addedBytes = metaWireBytes(contentType, labels) - metaWireBytes(contentType, before);
     if (addedBytes !== 0) {

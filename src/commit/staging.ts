@@ -48,6 +48,7 @@ export interface StagedRows {
 export interface KnownMeta {
   readonly contentType: string;
   readonly labels: Labels;
+  readonly path: string;
   readonly bytes: Buffer;
   readonly wireBytes: number;
 }
@@ -105,20 +106,22 @@ const RECENT_METAS = 4;
 export class MetaMemory {
   readonly #recent = new WeakMap<Entry, KnownMeta[]>();
 
-  /** Identical content type and labels give the identical buffer, which lets a block store them once. */
-  of(entry: Entry, contentType: string, labels: Labels): KnownMeta {
+  /** Identical content type, labels and path give the identical buffer, which lets a block store them once. */
+  of(entry: Entry, contentType: string, labels: Labels, path: string): KnownMeta {
     let recent = this.#recent.get(entry);
     if (recent === undefined) {
       recent = [];
       this.#recent.set(entry, recent);
     }
     for (const known of recent) {
-      if (known.contentType === contentType && sameLabels(known.labels, labels)) return known;
+      const isSame = known.contentType === contentType && known.path === path;
+      if (isSame && sameLabels(known.labels, labels)) return known;
     }
     const meta: KnownMeta = {
       contentType,
       labels,
-      bytes: encodeMeta(contentType, labels),
+      path,
+      bytes: encodeMeta(contentType, labels, path),
       wireBytes: metaWireBytes(contentType, labels),
     };
     if (recent.length === RECENT_METAS) recent.shift();

@@ -28,6 +28,7 @@ export interface Ingest {
   /**
    * Puts one record into the current commit group; the payload is copied before this returns.
    * @param payload at most `CHUNK_BYTES` bytes.
+   * @param path of replication that it came by; empty when it was written here.
    */
   stage(
     entry: Entry,
@@ -37,6 +38,7 @@ export interface Ingest {
     payload: Uint8Array,
     sink: WriteSink,
     tag: number,
+    path?: string,
   ): void;
 
   /** Starts the upload of a record larger than `CHUNK_BYTES`. */
@@ -51,6 +53,7 @@ export interface Ingest {
     upload: Upload,
     sink: WriteSink,
     tag: number,
+    path?: string,
   ): void;
 }
 

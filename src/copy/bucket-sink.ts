@@ -46,7 +46,11 @@ export interface BucketSinkOptions {
 const MAX_WAIT_MS = 10_000;
 
 /** Errors are told per record; per attempt they say nothing new. */
-const NO_COUNTER: SendCounter = { countError: () => undefined, countCompressed: () => undefined };
+const NO_COUNTER: SendCounter = {
+  countError: () => undefined,
+  countCompressed: () => undefined,
+  countLooped: () => undefined,
+};
 
 export class BucketSink implements CopySink {
   readonly #options: BucketSinkOptions;
@@ -72,6 +76,7 @@ export class BucketSink implements CopySink {
       memory: new RefusalMemory(),
       compressor: new BodyCompressor(),
       coding: () => null,
+      ends: () => ({ own: null, target: null }),
       counter: NO_COUNTER,
       // A taken timestamp is always looked at: it may be a record of somebody else.
       resendSequence: 0,
@@ -188,6 +193,7 @@ export class BucketSink implements CopySink {
       isCompressed: false,
       single: isSingle ? first.meta : undefined,
       isFollowUp: false,
+      path: '',
       firstSequence: Number.MAX_SAFE_INTEGER,
     };
   }

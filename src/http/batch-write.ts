@@ -43,6 +43,7 @@ export class BatchWrite extends BodyIntake implements WriteSink {
   readonly #ingest: Ingest;
   readonly #records: readonly BatchRecord[];
   readonly #answer: BatchAnswer;
+  readonly #path: string;
   readonly #errors = new Map<number, MillraceError>();
   readonly #uploads = new Set<LargeContent>();
   /** The record whose content comes next, and how much of it is here. */
@@ -54,17 +55,20 @@ export class BatchWrite extends BodyIntake implements WriteSink {
   #pending = 0;
   #isBodyComplete = false;
 
+  /** @param path of replication that the records came by. */
   constructor(
     exchange: Exchange,
     context: IntakeContext,
     ingest: Ingest,
     records: readonly BatchRecord[],
     answer: BatchAnswer,
+    path = '',
   ) {
     super(exchange, context);
     this.#ingest = ingest;
     this.#records = records;
     this.#answer = answer;
+    this.#path = path;
   }
 
   onBytes(bytes: Uint8Array): void {
@@ -144,7 +148,7 @@ export class BatchWrite extends BodyIntake implements WriteSink {
   #stage(entry: Entry, record: BatchRecord, payload: Uint8Array): void {
     const { ts, contentType, labels } = record;
     this.#pending++;
-    this.#ingest.stage(entry, ts, contentType, labels, payload, this, this.#index);
+    this.#ingest.stage(entry, ts, contentType, labels, payload, this, this.#index, this.#path);
   }
 
   #openLarge(entry: Entry, record: BatchRecord): LargeContent | undefined {
@@ -160,7 +164,7 @@ export class BatchWrite extends BodyIntake implements WriteSink {
         return;
       }
       const upload = large.handOver();
-      this.#ingest.stageUpload(entry, ts, contentType, labels, upload, this, index);
+      this.#ingest.stageUpload(entry, ts, contentType, labels, upload, this, index, this.#path);
     });
     this.#uploads.add(large);
     return large;

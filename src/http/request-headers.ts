@@ -6,6 +6,7 @@
  * interleave. Callers take what they need out of it before they return.
  */
 import { ApiError } from '../errors/errors.ts';
+import { acceptedPath, PATH_HEADER } from '../replication/replication-path.ts';
 import { NO_LABELS } from '../store/labels.ts';
 import type { Labels } from '../store/labels.ts';
 import { BATCH_V1_PREFIX, DEFAULT_CONTENT_TYPE } from '../wire/batch-v1.ts';
@@ -32,6 +33,8 @@ export class RequestHeaders {
   origin = '';
   contentEncoding = '';
   expects100 = false;
+  /** Path of replication that the request came by; empty for other clients. */
+  replicationPath = '';
   /** Flat names and values of all `x-reduct-…` headers except the content length. */
   reduct: string[] = [];
   #forwarded = '';
@@ -60,6 +63,9 @@ export class RequestHeaders {
       case 'content-encoding':
         this.contentEncoding = value.trim().toLowerCase();
         return;
+      case PATH_HEADER:
+        this.replicationPath = acceptedPath(value);
+        return;
       case 'x-reduct-content-length':
         this.#reductContentLength = value;
         return;
@@ -84,6 +90,7 @@ export class RequestHeaders {
     this.origin = '';
     this.contentEncoding = '';
     this.expects100 = false;
+    this.replicationPath = '';
     if (this.reduct.length > 0) this.reduct = [];
     this.#contentType = DEFAULT_CONTENT_TYPE;
     this.#contentLength = undefined;

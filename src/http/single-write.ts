@@ -17,6 +17,8 @@ export interface AnnouncedRecord {
   readonly lengthBytes: number;
   readonly contentType: string;
   readonly labels: Labels;
+  /** Path of replication that it came by. */
+  readonly path: string;
 }
 
 const NO_BYTES = new Uint8Array(0);
@@ -104,17 +106,17 @@ export class SingleWrite extends BodyIntake implements WriteSink {
   #stage(payload: Uint8Array): void {
     if (this.#isStaged) return;
     this.#isStaged = true;
-    const { entry, ts, contentType, labels } = this.#record;
-    this.#ingest.stage(entry, ts, contentType, labels, payload, this, 0);
+    const { entry, ts, contentType, labels, path } = this.#record;
+    this.#ingest.stage(entry, ts, contentType, labels, payload, this, 0, path);
   }
 
   #stageUpload(): void {
     this.releaseMemory();
     if (this.#large === undefined || this.#isStaged) return;
     this.#isStaged = true;
-    const { entry, ts, contentType, labels } = this.#record;
+    const { entry, ts, contentType, labels, path } = this.#record;
     const upload = this.#large.handOver();
-    this.#ingest.stageUpload(entry, ts, contentType, labels, upload, this, 0);
+    this.#ingest.stageUpload(entry, ts, contentType, labels, upload, this, 0, path);
   }
 }
 

@@ -92,6 +92,12 @@ const TASK_METRICS: readonly TaskMetric[] = [
     read: ({ task }) => task.totals.duplicates,
   },
   {
+    name: 'millrace_task_looped_records_total',
+    help: 'Records that came from the target, and were not sent back.',
+    kind: 'counter',
+    read: ({ task }) => task.totals.looped,
+  },
+  {
     name: 'millrace_task_compression_in_bytes_total',
     help: 'Content bytes of requests that went out compressed.',
     kind: 'counter',

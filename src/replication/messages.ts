@@ -33,6 +33,8 @@ export interface WorkerOptions {
   /** PEM bundle that is trusted besides the system's roots; `null`: none (replication §5.9). */
   readonly caPem: string | null;
   readonly verifyTls: boolean;
+  /** Random, made once for the store; empty: batches tell no path (replication §5.11). */
+  readonly instanceId: string;
   /** Records and content bytes of one request (replication §5.2); more than 85 records exceed what targets accept. */
   readonly batchMaxRecords: number;
   readonly batchMaxBytes: number;
@@ -50,6 +52,7 @@ export const DEFAULT_WORKER_OPTIONS: WorkerOptions = {
   noProgressTimeoutMs: 60_000,
   caPem: null,
   verifyTls: true,
+  instanceId: '',
   batchMaxRecords: 85,
   batchMaxBytes: 8_000_000,
   blockCacheBytes: 32 * 1024 * 1024,
@@ -165,6 +168,8 @@ export interface LetterPlace extends RecordPlace {
 export interface ResendJob {
   readonly kind: 'resend';
   readonly task: TaskSpec;
+  /** Of the records; `null` while it is not known. */
+  readonly bucketId: number | null;
   readonly line: SharedArrayBuffer;
   readonly letters: readonly LetterPlace[];
 }
@@ -210,6 +215,8 @@ export interface SliceCounts {
   /** Requests that were answered with success. */
   readonly batches: number;
   readonly duplicates: number;
+  /** Records that came from the target, and are not sent back. */
+  readonly looped: number;
   /** Content bytes of requests that went out compressed, before and after. */
   readonly plainBytes: number;
   readonly compressedBytes: number;

@@ -65,6 +65,7 @@ function extendedJson({ task, pending, lagMs, letters }: TaskView): string {
     batches: totals.batches,
     duplicates: totals.duplicates,
     retries: totals.retries,
+    looped_records: totals.looped,
     target_api: apiText(task),
     compression: compressionJson(task),
     total: diagnostics.total(),

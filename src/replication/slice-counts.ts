@@ -12,6 +12,7 @@ export class SliceCounter implements SendCounter {
   batches = 0;
   duplicates = 0;
   removedAtSource = 0;
+  looped = 0;
   plainBytes = 0;
   compressedBytes = 0;
   passedRecords = 0;
@@ -34,6 +35,10 @@ export class SliceCounter implements SendCounter {
     this.#errors.set(usedKey, { count: (known?.count ?? 0) + records, message });
   }
 
+  countLooped(records: number): void {
+    this.looped += records;
+  }
+
   countCompressed(plainBytes: number, wireBytes: number): void {
     this.plainBytes += plainBytes;
     this.compressedBytes += wireBytes;
@@ -47,6 +52,7 @@ export class SliceCounter implements SendCounter {
       bytes,
       batches,
       duplicates,
+      looped: this.looped,
       plainBytes: this.plainBytes,
       compressedBytes: this.compressedBytes,
       removedAtSource,

@@ -67,6 +67,7 @@ export function countTraffic(task: Task, counts: SliceCounts, nowMs: number): vo
     task.lastContactMs = nowMs;
     task.lastSuccessMs = nowMs;
   }
+  totals.looped += counts.looped;
   totals.plainBytes += counts.plainBytes;
   totals.compressedBytes += counts.compressedBytes;
 }
@@ -91,6 +92,7 @@ export function failedResult(job: SendJob, error: unknown, head: number): SendRe
       bytes: 0,
       batches: 0,
       duplicates: 0,
+      looped: 0,
       plainBytes: 0,
       compressedBytes: 0,
       removedAtSource: 0,

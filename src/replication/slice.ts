@@ -10,6 +10,8 @@ import type { RingWatcher } from './ring-watcher.ts';
 import type { Batch } from './scan/batch.ts';
 import type { Window } from './scan/window.ts';
 import { type ScanContext, WindowSource } from './scan/window-source.ts';
+import { placeOf } from './replication-path.ts';
+import { SAME_BUCKET_TEXT } from './settings-checks.ts';
 import { SliceCounter } from './slice-counts.ts';
 import { TaskLine } from './task-line.ts';
 import { sharedName, type TaskSession } from './task-sessions.ts';
@@ -17,7 +19,7 @@ import { STOPPED } from './transfer/failure.ts';
 import { Lanes } from './transfer/lanes.ts';
 import { type BodyCompressor, chooseCoding, type Coding } from './transfer/compression.ts';
 import type { BatchOutcome } from './transfer/send-result.ts';
-import { Sender } from './transfer/sender.ts';
+import { type Ends, Sender } from './transfer/sender.ts';
 import { StoreSource } from './transfer/store-source.ts';
 import { checkTarget, probeConnect } from './transfer/target-check.ts';
 import { RequestGroup, type TargetClient } from './transfer/target-client.ts';
@@ -51,6 +53,13 @@ interface PendingBatch {
   readonly open: OpenWindow;
 }
 
+const SAME_BUCKET: SliceFailure = {
+  kind: 'refused',
+  key: 422,
+  message: SAME_BUCKET_TEXT,
+  retryAfterMs: null,
+};
+
 export class Slice {
   readonly #context: SliceContext;
   readonly #job: SendJob;
@@ -72,6 +81,7 @@ export class Slice {
   #target: TargetInfo | null;
   /** How bodies go out to it. */
   #coding: Coding | null;
+  #ends: Ends;
   #failure: SliceFailure | null = null;
   #needsEntriesAfter: number | null = null;
   /** A window was opened, a request was made. */
@@ -98,6 +108,7 @@ export class Slice {
     this.#isTargetAvailable = job.isTargetAvailable;
     this.#target = job.target;
     this.#coding = chooseCoding(task.settings.compression, job.target).coding;
+    this.#ends = this.#endsFor(job.target);
     this.#lastWorkMs = nowMs();
     this.#endMs = this.#lastWorkMs + options.sliceMs;
     const settings = { bucketId, filter, dstPrefix, limits, signature, stopSequence, range };
@@ -111,6 +122,7 @@ export class Slice {
       memory: session.memory,
       compressor: context.compressor,
       coding: () => this.#coding,
+      ends: () => this.#ends,
       counter: this.#counter,
       resendSequence: job.resendSequence,
       nowMs: () => Date.now(),
@@ -165,8 +177,28 @@ export class Slice {
     const contact = await checkTarget(this.#client, bucketName, true, this.#group);
     if (contact.kind === 'failed') return contact.failure;
     this.#target = contact.target;
+    this.#ends = this.#endsFor(contact.target);
     this.#coding = chooseCoding(this.#job.task.settings.compression, contact.target).coding;
-    return null;
+    return this.#isOwnBucket(contact.target) ? SAME_BUCKET : null;
+  }
+
+  /** The exact check of replication §5.11 (d), whatever name the target goes by. */
+  #isOwnBucket({ instanceId, bucketId }: TargetInfo): boolean {
+    const { task, bucketId: ownBucketId } = this.#job;
+    const hasPrefix = /[^/]/.test(task.settings.dstPrefix);
+    const isOwnInstance = instanceId !== null && instanceId === this.#context.options.instanceId;
+    return isOwnInstance && bucketId === ownBucketId && !hasPrefix;
+  }
+
+  #endsFor(target: TargetInfo | null): Ends {
+    const { instanceId } = this.#context.options;
+    const { bucketId, range } = this.#job;
+    const isKnown = target !== null && target.instanceId !== null && target.bucketId !== null;
+    return {
+      own: instanceId === '' ? null : placeOf(instanceId, bucketId),
+      // A range is sent because somebody asked for it, also when the target had it once.
+      target: isKnown && range === null ? placeOf(target.instanceId, target.bucketId) : null,
+    };
   }
 
   async #loop(): Promise<void> {

@@ -19,6 +19,8 @@ export interface TaskTotals {
   busyMs: number;
   batches: number;
   duplicates: number;
+  /** Records that came from the target, and were not sent back. */
+  looped: number;
   /** Content bytes of requests that went out compressed, before and after. */
   plainBytes: number;
   compressedBytes: number;
@@ -214,6 +216,7 @@ function newTotals(): TaskTotals {
     busyMs: 0,
     batches: 0,
     duplicates: 0,
+    looped: 0,
     plainBytes: 0,
     compressedBytes: 0,
     retries: 0,

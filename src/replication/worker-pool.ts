@@ -28,7 +28,7 @@ export interface ReplicationPoolOptions {
 
 /** Tasks of one bucket share what a thread reads for them; jobs of no task go anywhere. */
 function affinityFor(job: ReplicationJob): number {
-  if ('bucketId' in job) return job.bucketId;
+  if ('bucketId' in job && job.bucketId !== null) return job.bucketId;
   return 'task' in job ? job.task.id : Math.floor(Math.random() * JOBS_PER_THREAD);
 }
 

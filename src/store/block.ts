@@ -32,9 +32,13 @@ export interface LargeReference {
   readonly chunkBytes: number;
 }
 
-/** Encodes content type and labels: u16 length, bytes, u16 count, then u16/bytes and u32/bytes per label. */
-export function encodeMeta(contentType: string, labels: Labels): Buffer {
-  let bytes = 4 + Buffer.byteLength(contentType);
+/**
+ * Encodes content type and labels: u16 length, bytes, u16 count, then u16/bytes and u32/bytes per label; behind them the
+ * path, if there is one, as it is.
+ * @param path of replication that the record came by (see `src/replication/replication-path.ts`): ASCII.
+ */
+export function encodeMeta(contentType: string, labels: Labels, path = ''): Buffer {
+  let bytes = 4 + Buffer.byteLength(contentType) + path.length;
   for (let i = 0; i + 1 < labels.length; i += 2) {
     bytes += 6 + Buffer.byteLength(labels[i] ?? '') + Buffer.byteLength(labels[i + 1] ?? '');
   }
@@ -50,7 +54,30 @@ export function encodeMeta(contentType: string, labels: Labels): Buffer {
     at = out.writeUInt32BE(Buffer.byteLength(value), at);
     at += out.write(value, at);
   }
+  out.write(path, at, 'latin1');
   return out;
+}
+
+/** The path behind content type and labels; empty for records that were written here. @param meta the whole of it. */
+export function pathOfMeta(meta: Buffer): string {
+  const end = endOfLabels(meta);
+  return end === meta.length ? '' : meta.toString('latin1', end);
+}
+
+/** Content type and labels alone: equal for records that differ in their path only. */
+export function metaWithoutPath(meta: Buffer): Buffer {
+  return meta.subarray(0, endOfLabels(meta));
+}
+
+function endOfLabels(meta: Buffer): number {
+  let at = 2 + meta.readUInt16BE(0);
+  const count = meta.readUInt16BE(at);
+  at += 2;
+  for (let i = 0; i < count; i++) {
+    at += 2 + meta.readUInt16BE(at);
+    at += 4 + meta.readUInt32BE(at);
+  }
+  return at;
 }
 
 /** Decodes what `encodeMeta` wrote at `offset`. */

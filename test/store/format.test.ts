@@ -8,7 +8,10 @@ import {
   BlockView,
   encodeBlock,
   encodeLargeBlock,
+  decodeMeta,
   encodeMeta,
+  metaWithoutPath,
+  pathOfMeta,
 } from '../../src/store/block.ts';
 import * as format from '../../src/store/format.ts';
 import * as keys from '../../src/store/keys.ts';
@@ -77,6 +80,17 @@ describe('on-disk format 1', () => {
     });
     expect(SLOT).toEqual({ sequenceLow: 0, offset: 4, length: 8, bucketId: 12, bytes: 16 });
     expect(ringBytes(1000)).toBe(192 + 65_536 * 16 + 1000);
+  });
+
+  test('a meta with a path is these bytes, and is read with and without it', () => {
+    const path = 'instance:7';
+    const meta = encodeMeta('t', ['a', 'b'], path);
+    const plain = '0001' + '74' + '0001' + '000161' + '0000000162';
+    expect(meta.toString('hex')).toBe(plain + Buffer.from(path).toString('hex'));
+    expect(pathOfMeta(meta)).toBe(path);
+    expect(decodeMeta(meta, 0)).toEqual({ contentType: 't', labels: ['a', 'b'] });
+    expect(metaWithoutPath(meta).toString('hex')).toBe(plain);
+    expect(pathOfMeta(Buffer.from(plain, 'hex'))).toBe('');
   });
 
   test('a block is these bytes', () => {

@@ -34,7 +34,9 @@ export function writeBatch(front: Front, exchange: Exchange, req: UwsRequest, ro
   }
   const answer = (errors: ReadonlyMap<number, MillraceError>): string =>
     errorLines(records, errors);
-  const write = new BatchWrite(exchange, front.intake, front.deps.ingest, records, answer);
+  const { replicationPath } = front.headers;
+  const { ingest } = front.deps;
+  const write = new BatchWrite(exchange, front.intake, ingest, records, answer, replicationPath);
   front.startWrite(exchange, write, front.headers);
 }
 

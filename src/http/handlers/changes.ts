@@ -104,8 +104,9 @@ export function updateBatch(front: Front, exchange: Exchange, req: UwsRequest, r
   const updates = announcedUpdates(front.headers.batchV1Records());
   const { catalog, changes } = front.deps;
   const entry = catalog.entry(route.name, route.entryName);
+  const { replicationPath: path } = front.headers;
   const wanted: LabelChange[] = [];
-  for (const [ts, operations] of updates) wanted.push({ entry, ts, operations });
+  for (const [ts, operations] of updates) wanted.push({ entry, ts, operations, path });
   const timestamps = [...updates.keys()];
   answerBatch(exchange, timestamps, changes.update(wanted));
 }

@@ -55,7 +55,7 @@ function announcedRecord(
   const entry = deps.catalog.entryForWrite(route.name, route.entryName);
   const refusal = isMetaEntryName(entry.name) && attachmentRefusal(entry.name, labels);
   if (refusal instanceof ApiError) throw refusal;
-  return { entry, ts, lengthBytes, contentType, labels };
+  return { entry, ts, lengthBytes, contentType, labels, path: headers.replicationPath };
 }
 
 /** The parameter of requests that name one record. @throws ApiError 422. */

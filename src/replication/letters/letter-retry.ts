@@ -107,7 +107,8 @@ export class LetterRetry {
   async #send(task: Task, letters: readonly LetterPlace[]): Promise<SliceFailure | null> {
     const { pool, store } = this.#options;
     const { version } = task;
-    const job = { kind: 'resend', task: task.spec, line: task.line.buffer, letters } as const;
+    const { spec, bucketId, line } = task;
+    const job = { kind: 'resend', task: spec, bucketId, line: line.buffer, letters } as const;
     const result = await pool.run(job);
     if (result.kind !== 'resend') throw new Error(`job resend answered with ${result.kind}`);
     if (version === task.version) this.#count(task, result);

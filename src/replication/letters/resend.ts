@@ -25,7 +25,7 @@ export async function resendLetters(
   session: TaskSession,
   client: TargetClient,
 ): Promise<ResendResult> {
-  const sender = new SideSender(context, job.task, job.line, session, client);
+  const sender = new SideSender(context, job, session, client);
   const outcomes: LetterOutcome[] = [];
   let failure: SliceFailure | null;
   try {

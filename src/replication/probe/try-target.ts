@@ -238,8 +238,9 @@ function loopFinding(trial: TargetTrial, { instanceId, bucketId }: TargetInfo): 
     instanceId === null
       ? trial.isOwnByName
       : details.is_same_instance && bucketId !== null && bucketId === trial.sourceBucketId;
-  if (isOwn && trial.dstPrefix === '') {
-    const hint = 'Choose another bucket, or a dst_prefix.';
+  // By its name it is refused with any prefix.
+  if (trial.isOwnByName || (isOwn && trial.dstPrefix === '')) {
+    const hint = 'Choose another bucket.';
     return problem('loop', 'error', SAME_BUCKET_TEXT, hint, { ...details, is_same_bucket: true });
   }
   if (isOwn) {

@@ -68,7 +68,8 @@ export class BatchBuilder implements RecordSink {
 
   /** Adds an update that gives the target's record all labels of this one. */
   appendLabels(view: BlockView, index: number): void {
-    this.#addLabels(view, index, this.#metas.of(view, view.metaIndex(index)).labels);
+    const { labels, path } = this.#metas.of(view, view.metaIndex(index));
+    this.#addLabels(view, index, labels, path);
   }
 
   /** All batches; those of one entry in the order of the log. */
@@ -100,18 +101,18 @@ export class BatchBuilder implements RecordSink {
    */
   #addRemoved(view: BlockView, index: number, meta: MetaInfo, large: LargeBody | undefined): void {
     this.#addAlone(view, index, withoutRemoval(meta), large);
-    this.#addLabels(view, index, meta.labels);
+    this.#addLabels(view, index, meta.labels, meta.path);
   }
 
   #addRun(view: BlockView, from: number, to: number, meta: MetaInfo): void {
-    let open = this.#openForRun(view, from, to);
+    let open = this.#openForRun(view, from, to, meta.path);
     let start = from;
     for (let i = from; i < to; i++) {
       const length = view.length(i);
       if (open.isFull(this.#limits, length)) {
         open.endRun(view, start, i);
         start = i;
-        open = this.#reopen(view.entryId, 'write');
+        open = this.#reopen(view.entryId, 'write', meta.path);
       }
       open.addRecord(length, meta);
     }
@@ -119,24 +120,26 @@ export class BatchBuilder implements RecordSink {
   }
 
   /** The batch for a run: another one when this would tear a block apart or bring a timestamp twice. */
-  #openForRun(view: BlockView, from: number, to: number): OpenBatch {
+  #openForRun(view: BlockView, from: number, to: number, path: string): OpenBatch {
     const open = this.#open.get(view.entryId);
-    if (open === undefined || open.kind !== 'write') return this.#reopen(view.entryId, 'write');
+    if (open === undefined || open.kind !== 'write' || open.path !== path) {
+      return this.#reopen(view.entryId, 'write', path);
+    }
     const { maxRecords } = this.#limits;
     const isTorn = open.count >= maxRecords * FULL_ENOUGH && open.count + to - from > maxRecords;
-    if (isTorn && open.lastView !== view) return this.#reopen(view.entryId, 'write');
-    return open.sharesTimestamp(view, from, to) ? this.#reopen(view.entryId, 'write') : open;
+    if (isTorn && open.lastView !== view) return this.#reopen(view.entryId, 'write', path);
+    return open.sharesTimestamp(view, from, to) ? this.#reopen(view.entryId, 'write', path) : open;
   }
 
   /** All labels after the update, and those that disappeared with an empty value (replication §2.6). */
   #addUpdate(view: BlockView, index: number): void {
-    const { labels } = view.metaOf(index);
+    const { labels, path } = this.#metas.of(view, view.metaIndex(index));
     const removedLabels = decodeMeta(view.bytes, view.payloadOffset(index)).labels;
-    this.#addLabels(view, index, [...labels, ...removedLabels]);
+    this.#addLabels(view, index, [...labels, ...removedLabels], path);
   }
 
-  #addLabels(view: BlockView, index: number, labels: Labels): void {
-    const meta = describeMeta('', labels);
+  #addLabels(view: BlockView, index: number, labels: Labels, path: string): void {
+    const meta = describeMeta('', labels, path);
     const name = timeHeader(view, index);
     if (meta.carrier !== 'batch') {
       const single: MetaInfo = { ...meta, carrier: 'none', refusal: meta.refusal || NOT_IN_BATCH };
@@ -148,15 +151,15 @@ export class BatchBuilder implements RecordSink {
     const isFull = open === undefined || open.isFull(this.#limits, 0);
     // Two updates of one record cannot share a request; the later one comes after the earlier one.
     const isThere = open?.lines.some((known) => known.startsWith(`${name}:`)) ?? false;
-    if (open === undefined || open.kind !== 'update' || isFull || isThere) {
-      open = this.#reopen(view.entryId, 'update');
+    if (open?.kind !== 'update' || open.path !== path || isFull || isThere) {
+      open = this.#reopen(view.entryId, 'update', path);
     }
     open.addUpdate(line, view.sequence);
   }
 
-  #reopen(entryId: number, kind: OpenBatch['kind']): OpenBatch {
+  #reopen(entryId: number, kind: OpenBatch['kind'], path: string): OpenBatch {
     this.#close(entryId);
-    const open = new OpenBatch(kind);
+    const open = new OpenBatch(kind, path);
     this.#open.set(entryId, open);
     return open;
   }
@@ -179,6 +182,7 @@ export class BatchBuilder implements RecordSink {
       bodyBytes: open.bytes,
       body: content,
       isCompressed: open.isCompressed,
+      path: open.path,
       single: undefined,
       firstSequence: open.firstSequence,
     });
@@ -202,7 +206,7 @@ export class BatchBuilder implements RecordSink {
     header: { readonly name: string; readonly value: string },
     body: Batch['body'],
     bodyBytes: number,
-    { isCompressed }: MetaInfo,
+    { isCompressed, path }: MetaInfo,
     single: MetaInfo | undefined,
   ): void {
     this.#close(entryId);
@@ -214,6 +218,7 @@ export class BatchBuilder implements RecordSink {
       bodyBytes,
       body,
       isCompressed,
+      path,
       single,
       firstSequence: sequence,
     });

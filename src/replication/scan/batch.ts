@@ -42,6 +42,8 @@ export interface Batch {
   readonly body: Buffer | LargeBody;
   /** All contents are compressed already, by their types. */
   readonly isCompressed: boolean;
+  /** By which all of it came here, see `replication-path.ts`. */
+  readonly path: string;
   /** Set for a single record that batch headers cannot carry. */
   readonly single: MetaInfo | undefined;
   /** The labels of records that were written in full a moment ago: when that fails there is nothing left to try. */

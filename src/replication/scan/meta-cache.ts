@@ -2,7 +2,7 @@
  * What is known of a record's content type and labels, once per distinct value and thread: sensors repeat them in every
  * record.
  */
-import type { BlockView } from '../../store/block.ts';
+import { type BlockView, pathOfMeta } from '../../store/block.ts';
 import type { Labels } from '../../store/labels.ts';
 import { labelValue } from '../../store/labels.ts';
 import { formatBatchV1Tail } from '../../wire/batch-v1.ts';
@@ -28,6 +28,8 @@ export interface MetaInfo {
   readonly isRemoval: boolean;
   /** The content type is one of compressed content. */
   readonly isCompressed: boolean;
+  /** See `replication-path.ts`. */
+  readonly path: string;
 }
 
 const EMPTY = Buffer.alloc(0);
@@ -56,7 +58,7 @@ export class MetaCache {
     const known = this.#known.get(key);
     if (known !== undefined) return known;
     const { contentType, labels } = view.meta(metaIndex);
-    const info = describeMeta(contentType, labels);
+    const info = describeMeta(contentType, labels, pathOfMeta(view.metaBytes(metaIndex)));
     if (this.#known.size >= MAX_METAS) this.#known.clear();
     this.#known.set(key, info);
     return info;
@@ -64,20 +66,27 @@ export class MetaCache {
 }
 
 /** Pure: how content type and labels look in headers, and whether they can. */
-export function describeMeta(contentType: string, labels: Labels): MetaInfo {
+export function describeMeta(contentType: string, labels: Labels, path = ''): MetaInfo {
   const isRemoval = labelValue(labels, REMOVE_LABEL) === 'true';
   const isCompressed = isCompressedType(contentType);
-  return { contentType, labels, isRemoval, isCompressed, ...carrierOf(contentType, labels) };
+  return {
+    contentType,
+    labels,
+    isRemoval,
+    isCompressed,
+    path,
+    ...carrierOf(contentType, labels),
+  };
 }
 
 /** The same labels without the one that marks an attachment as removed. */
-export function withoutRemoval({ contentType, labels }: MetaInfo): MetaInfo {
+export function withoutRemoval({ contentType, labels, path }: MetaInfo): MetaInfo {
   const kept: string[] = [];
   for (let i = 0; i + 1 < labels.length; i += 2) {
     const name = labels[i] ?? '';
     if (name !== REMOVE_LABEL) kept.push(name, labels[i + 1] ?? '');
   }
-  return describeMeta(contentType, kept);
+  return describeMeta(contentType, kept, path);
 }
 
 function carrierOf(

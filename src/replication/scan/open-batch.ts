@@ -14,6 +14,7 @@ const EMPTY = Buffer.alloc(0);
 
 export class OpenBatch {
   readonly kind: 'write' | 'update';
+  readonly path: string;
   /** Header lines of updates; those of records are written when the batch is closed. */
   readonly lines: string[] = [];
   #runs: Run[] = [];
@@ -27,8 +28,10 @@ export class OpenBatch {
   #highestTs = -1n;
   #isSorted = true;
 
-  constructor(kind: 'write' | 'update') {
+  /** @param path by which all of it came here. */
+  constructor(kind: 'write' | 'update', path: string) {
     this.kind = kind;
+    this.path = path;
   }
 
   get lastView(): BlockView | undefined {

@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream';
 import { ApiError } from '../../errors/errors.ts';
 import { type Batch, firstTsOf, type LargeBody } from '../scan/batch.ts';
+import { extendPath, PATH_HEADER } from '../replication-path.ts';
 import { encodePath } from '../scan/entry-path.ts';
 import type { MetaInfo } from '../scan/meta-cache.ts';
 import type { BodyCompressor, Coding } from './compression.ts';
@@ -17,11 +18,15 @@ export interface BatchRequest {
   readonly wire: { readonly bytes: number } | null;
 }
 
-/** The request for a batch: batch v1, or a single-record request where labels do not fit into a batch header. */
+/**
+ * The request for a batch: batch v1, or a single-record request where labels do not fit into a batch header.
+ * @param ownPlace the bucket that sends, for the path of what it sends; `null`: none is told.
+ */
 export function newBatchRequest(
   batch: Batch,
   bucketName: string,
   records: RecordSource,
+  ownPlace: string | null = null,
 ): BatchRequest {
   const source: BatchRequest['source'] = { gone: null };
   const { body, single, kind, bodyBytes } = batch;
@@ -31,12 +36,14 @@ export function newBatchRequest(
     : Readable.from(readLarge(records, batch, body, source));
   if (single !== undefined) {
     const headers = singleHeaders(single, bodyBytes);
+    if (ownPlace !== null) headers.push(PATH_HEADER, extendPath(ownPlace, batch.path));
     const path = `${place}?ts=${firstTsOf(batch)}`;
     const request = { method: 'POST', path, headers, recordHeaders: null, body: content } as const;
     return { request, source, wire: null };
   }
   const method = kind === 'write' ? 'POST' : 'PATCH';
   const headers = [...BATCH_HEADERS, `${bodyBytes}`];
+  if (ownPlace !== null) headers.push(PATH_HEADER, extendPath(ownPlace, batch.path));
   const path = `${place}/batch`;
   const request = { method, path, headers, recordHeaders: batch, body: content } as const;
   return { request, source, wire: null };
@@ -49,11 +56,12 @@ export async function compressRequest(
   coding: Coding,
   compressor: BodyCompressor,
 ): Promise<BatchRequest> {
-  const { body } = plain.request;
+  const { body, headers: plainHeaders } = plain.request;
   if (batch.kind === 'update' || batch.single !== undefined || body === null) return plain;
   const compressed = await compressor.compress(batch, body, coding);
   if (compressed === null) return plain;
-  const headers = [...BATCH_HEADERS.slice(0, 2), 'content-encoding', coding];
+  const lengthAt = plainHeaders.indexOf('content-length');
+  const headers = plainHeaders.toSpliced(lengthAt, 2, 'content-encoding', coding);
   const request = { ...plain.request, headers, body: compressed.content };
   return { ...plain, request, wire: compressed.wire };
 }

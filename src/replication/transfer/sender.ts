@@ -18,6 +18,7 @@ import {
   splitBatch,
   tsOfLine,
 } from '../scan/batch.ts';
+import { isOnPath } from '../replication-path.ts';
 import { classifyTransportError } from '../transport-error.ts';
 import type { DeadLetter } from '../types.ts';
 import { compressRequest, newBatchRequest } from './batch-request.ts';
@@ -43,8 +44,18 @@ import { TargetLookupError } from './target-records.ts';
 /** Told about everything that is counted per attempt. */
 export interface SendCounter {
   countError(key: number, message: string, records: number): void;
+  /** Records came from the target, and are not sent back. */
+  countLooped(records: number): void;
   /** A compressed body went out. */
   countCompressed(plainBytes: number, wireBytes: number): void;
+}
+
+/** Where batches come from and go to, as paths of replication name buckets. */
+export interface Ends {
+  /** Told to the target; `null`: nothing is told. */
+  readonly own: string | null;
+  /** What came through there is not sent there; `null`: everything is sent. */
+  readonly target: string | null;
 }
 
 export interface SenderOptions {
@@ -58,6 +69,7 @@ export interface SenderOptions {
   readonly compressor: BodyCompressor;
   /** How bodies are compressed; `null`: not at all. Asked for each request. */
   readonly coding: () => Coding | null;
+  readonly ends: () => Ends;
   readonly counter: SendCounter;
   readonly resendSequence: number;
   readonly nowMs: () => number;
@@ -85,6 +97,12 @@ export class Sender {
     const { memory, isUpdateOnly } = this.#options;
     if (batch.single?.carrier === 'none') {
       return this.#deadLetter(batch, { key: 422, message: batch.single.refusal });
+    }
+    const { target } = this.#options.ends();
+    // What follows upon an answer of the target is something that it has not.
+    if (target !== null && !batch.isFollowUp && isOnPath(target, batch.path)) {
+      this.#options.counter.countLooped(batch.recordCount);
+      return NOTHING_SENT;
     }
     const most = memory.maxRecords;
     if (batch.recordCount > most) return this.#sendParts(batch, most);
@@ -140,7 +158,7 @@ export class Sender {
   async #post(batch: Batch): Promise<{ result: RequestResult; gone: string | null }> {
     const { client, bucketName, records, group, compressor, counter } = this.#options;
     const coding = this.#options.coding();
-    const plain = newBatchRequest(batch, bucketName, records);
+    const plain = newBatchRequest(batch, bucketName, records, this.#options.ends().own);
     const { request, source, wire } =
       coding === null ? plain : await compressRequest(plain, batch, coding, compressor);
     try {

@@ -1,6 +1,7 @@
 /** Sending beside the log: records that were refused before, or that a comparison found missing. One contact, no windows. */
 import type { SliceFailure, TaskSpec } from '../messages.ts';
 import type { SliceContext } from '../slice.ts';
+import { placeOf } from '../replication-path.ts';
 import { SliceCounter } from '../slice-counts.ts';
 import { TaskLine } from '../task-line.ts';
 import type { TaskSession } from '../task-sessions.ts';
@@ -13,6 +14,13 @@ import { StoreSource } from './store-source.ts';
 import { checkTarget } from './target-check.ts';
 import { RequestGroup, type TargetClient } from './target-client.ts';
 
+export interface SideJob {
+  readonly task: TaskSpec;
+  readonly line: SharedArrayBuffer;
+  /** Source of the records; `null`: the target is not told where they come from. */
+  readonly bucketId: number | null;
+}
+
 export class SideSender {
   readonly group: RequestGroup = new RequestGroup();
   readonly counter: SliceCounter = new SliceCounter();
@@ -22,15 +30,16 @@ export class SideSender {
   readonly #sender: Sender;
   #coding: Coding | null = null;
 
-  /** @param line tells when to stop; requests are given up then. */
+  /** Its line tells when to stop; requests are given up then. */
   constructor(
     context: SliceContext,
-    task: TaskSpec,
-    line: SharedArrayBuffer,
+    { task, line, bucketId }: SideJob,
     session: TaskSession,
     client: TargetClient,
   ) {
     const { log, metas } = context.scan;
+    const { instanceId } = context.options;
+    const own = instanceId === '' || bucketId === null ? null : placeOf(instanceId, bucketId);
     this.#task = task;
     this.#client = client;
     this.#line = new TaskLine(line);
@@ -43,6 +52,8 @@ export class SideSender {
       memory: session.memory,
       compressor: context.compressor,
       coding: () => this.#coding,
+      // Everything is sent: somebody asked for it, or the target lacks it.
+      ends: () => ({ own, target: null }),
       counter: this.counter,
       resendSequence: 0,
       nowMs: () => Date.now(),

@@ -154,7 +154,7 @@ describe('a check of a target', () => {
       message: 'Source and destination buckets must be different',
     });
     const prefixed = find(await check(settings({ ...own, dst_prefix: 'copy' })), 'loop');
-    expect(prefixed.status).toBe('warning');
+    expect(prefixed.status).toBe('error');
     const other = find(await check(settings({ ...own, dst_bucket: 'other' })), 'loop');
     expect(other).toMatchObject({ status: 'ok', details: { is_same_instance: true } });
   });
