@@ -17,6 +17,14 @@ export interface StoredRecord {
 export type Fault =
   | { readonly kind: 'ok' | 'reset' | 'reset-mid-answer' | 'stall' }
   | { readonly kind: 'status'; readonly status: number; readonly text: string }
+  /** Takes the records, unless `stores` is false, and sends these bytes instead of an answer. */
+  | {
+      readonly kind: 'raw';
+      readonly bytes: string;
+      readonly stores?: boolean;
+      /** Then the connection is closed, cut, or left open. */
+      readonly end: 'close' | 'reset' | 'hang';
+    }
   | {
       readonly kind: 'records';
       readonly errorOf: (ts: bigint) => string | undefined;
@@ -234,8 +242,13 @@ export class FakeTarget {
       res.writeHead(fault.status, { 'x-reduct-error': fault.text }).end();
       return;
     }
+    if (fault.kind === 'raw' && fault.stores === false) {
+      answerRaw(req.socket, fault);
+      return;
+    }
     const answer = this.#apply(request, bucket, place, singleTs, fault);
-    if (fault.kind === 'reset-mid-answer') req.socket.resetAndDestroy();
+    if (fault.kind === 'raw') answerRaw(req.socket, fault);
+    else if (fault.kind === 'reset-mid-answer') req.socket.resetAndDestroy();
     else res.writeHead(answer.status, answer.headers).end();
   }
 
@@ -316,6 +329,13 @@ export class FakeTarget {
     this.#inFlight.set(place, (this.#inFlight.get(place) ?? 1) - 1);
     this.#total--;
   }
+}
+
+function answerRaw(socket: Socket, { bytes, end }: Extract<Fault, { kind: 'raw' }>): void {
+  socket.write(bytes, () => {
+    if (end === 'close') socket.end();
+    if (end === 'reset') socket.resetAndDestroy();
+  });
 }
 
 function timestampsOf(req: IncomingMessage, singleTs: string | null): bigint[] {
