@@ -3,6 +3,7 @@ import { MILLRACE_VERSION } from '../config/version.ts';
 import { CliCommand } from './command.ts';
 import { addAliasCommands } from './commands/alias.ts';
 import { addBenchCommand } from './commands/bench.ts';
+import { addCpCommand } from './commands/cp.ts';
 import { addDemoCommand } from './commands/demo.ts';
 import { addServeCommand } from './commands/serve.ts';
 import type { CliContext } from './context.ts';
@@ -17,6 +18,7 @@ const NOUNS: readonly AddCommands[] = [
   addDemoCommand,
   addBenchCommand,
   addAliasCommands,
+  addCpCommand,
 ];
 
 const HELP_COLUMNS = 100;

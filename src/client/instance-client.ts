@@ -9,6 +9,8 @@ import {
 } from '../replication/transfer/target-client.ts';
 import { type Answer, openAnswer } from './answer.ts';
 import { toApiError } from './errors.ts';
+import { ApiError } from '../errors/errors.ts';
+import { JsonSyntaxError } from '../wire/json.ts';
 import { parseAnswer } from './json-body.ts';
 import { type QueryFilter, queryBody, type TimeRange } from './query-body.ts';
 
@@ -88,12 +90,12 @@ export class InstanceClient {
   }
 
   async bucketNames(): Promise<string[]> {
-    const { buckets } = v.parse(BUCKETS, await this.json('GET', 'list'));
+    const { buckets } = await this.document(BUCKETS, 'GET', 'list');
     return buckets.map(({ name }) => name);
   }
 
   async bucketInfo(bucket: string): Promise<BucketInfo> {
-    const { settings, entries } = v.parse(BUCKET, await this.json('GET', bucketPath(bucket)));
+    const { settings, entries } = await this.document(BUCKET, 'GET', bucketPath(bucket));
     return {
       settings,
       entries: entries.filter(({ status }) => status !== 'DELETING').map(toFigures),
@@ -115,7 +117,7 @@ export class InstanceClient {
   ): Promise<number> {
     const path = `${entryPath(bucket, entry)}/q`;
     const body = queryBody('QUERY', range, filter);
-    return v.parse(QUERY_ID, await this.json('POST', path, body)).id;
+    return (await this.document(QUERY_ID, 'POST', path, body)).id;
   }
 
   /** Removes what matches and returns how many records that were. */
@@ -127,7 +129,7 @@ export class InstanceClient {
   ): Promise<number> {
     const path = `${entryPath(bucket, entry)}/q`;
     const body = queryBody('REMOVE', range, filter);
-    return v.parse(REMOVED, await this.json('POST', path, body)).removed_records;
+    return (await this.document(REMOVED, 'POST', path, body)).removed_records;
   }
 
   /** Next batch of a query; status 204 when there is none. */
@@ -149,10 +151,19 @@ export class InstanceClient {
     return answer;
   }
 
-  async json(method: HttpRequest['method'], path: string, body?: string): Promise<unknown> {
+  /** @throws ApiError 422 when the answer is none of the API: something else listens there. */
+  async document<T>(
+    schema: v.GenericSchema<unknown, T>,
+    method: HttpRequest['method'],
+    path: string,
+    body?: string,
+  ): Promise<T> {
     const answer = await this.open(method, path, body);
     await expectSuccess(answer);
-    return parseAnswer(await answer.text());
+    const parsed = v.safeParse(schema, tryParse(await answer.text()));
+    if (parsed.success) return parsed.output;
+    const place = `${method} ${this.endpoint.url}`;
+    throw new ApiError(422, `The answer to ${place} is none of a ReductStore or Millrace server`);
   }
 
   /** Any request below `/api/v1/`; resolves with whatever answer there is. */
@@ -182,6 +193,15 @@ export function bucketPath(bucket: string): string {
 
 export function entryPath(bucket: string, entry: string): string {
   return `${bucketPath(bucket)}/${encodePath(entry)}`;
+}
+
+function tryParse(text: string): unknown {
+  try {
+    return parseAnswer(text);
+  } catch (error) {
+    if (error instanceof JsonSyntaxError) return undefined;
+    throw error;
+  }
 }
 
 async function expectSuccess(answer: Answer): Promise<void> {

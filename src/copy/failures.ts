@@ -1,5 +1,6 @@
 /** Records that were not copied: the first of them in memory, all of them in a file if one is wanted. */
-import { closeSync, openSync, writeSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, writeSync } from 'node:fs';
+import { dirname } from 'node:path';
 import type { FailedRecord } from './types.ts';
 
 /** Kept in memory; policy when full: `count_only`. */
@@ -26,7 +27,7 @@ export class Failures {
     this.count++;
     if (this.first.length < MAX_KEPT) this.first.push(failed);
     if (this.#path === null) return;
-    this.#fd ??= openSync(this.#path, 'w', 0o600);
+    this.#fd ??= create(this.#path);
     const { entry, ts, status, reason } = failed;
     const fields = `"entry":${JSON.stringify(entry)},"ts":${ts},"status":${status}`;
     writeSync(this.#fd, `{${fields},"reason":${JSON.stringify(reason)}}\n`);
@@ -35,4 +36,9 @@ export class Failures {
   close(): void {
     if (this.#fd !== null) closeSync(this.#fd);
   }
+}
+
+function create(path: string): number {
+  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+  return openSync(path, 'w', 0o600);
 }

@@ -200,7 +200,19 @@ export class FakeTarget {
       return;
     }
     const status = this.checkStatus ?? (this.buckets.has(bucket) ? 200 : 404);
-    res.writeHead(status, { ...headers, 'x-reduct-error': `check ${status}` }).end('{}');
+    const document = status === 200 ? JSON.stringify(this.#bucketDocument(bucket)) : '{}';
+    res.writeHead(status, { ...headers, 'x-reduct-error': `check ${status}` }).end(document);
+  }
+
+  #bucketDocument(bucket: string): unknown {
+    const entries = [...this.stored].flatMap(([place, records]) => {
+      if (!place.startsWith(`${bucket}/`)) return [];
+      const times = records.map(({ ts }) => Number(ts));
+      const figures = { oldest_record: Math.min(...times), latest_record: Math.max(...times) };
+      const name = place.slice(bucket.length + 1);
+      return [{ name, size: 0, record_count: records.length, ...figures, status: 'READY' }];
+    });
+    return { info: { name: bucket }, settings: {}, entries };
   }
 
   async #answerRecords(
