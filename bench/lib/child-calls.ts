@@ -21,7 +21,9 @@ type Handlers = Readonly<Record<string, (argument: unknown) => unknown>>;
 /** Modules of `bench/processes`. */
 export type ProcessName =
   | 'bare-handler'
+  | 'hanging-target'
   | 'load-driver'
+  | 'long-link'
   | 'null-sink'
   | 'open-loop-writer'
   | 'rocks-loop'

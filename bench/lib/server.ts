@@ -17,6 +17,8 @@ export interface ServerOptions {
   readonly durability: Durability;
   /** Flags of Node.js, such as `--cpu-prof`. */
   readonly nodeFlags?: readonly string[];
+  /** What to run instead of the build: another server that is set by `RS_*` variables. */
+  readonly command?: readonly [string, ...string[]];
   /** More variables. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -76,8 +78,9 @@ export class Server {
   /** Starts the process, again after `stop` or `kill`. Returns ms from the spawn to the first 200 of `/ready`. */
   async spawn(): Promise<number> {
     const logFd = openSync(this.#logFile, 'a');
-    const flags = this.#options.nodeFlags ?? [];
-    const child = spawn(process.execPath, [...flags, SERVER_SCRIPT], {
+    const { command, nodeFlags = [] } = this.#options;
+    const [program, ...args] = command ?? [process.execPath, ...nodeFlags, SERVER_SCRIPT];
+    const child = spawn(program, args, {
       stdio: ['ignore', logFd, logFd],
       env: this.#environment(),
     });

@@ -2,12 +2,16 @@ import type { Row } from '../lib/row.ts';
 import { batchWrite } from './batch-write.ts';
 import { batchV2Write } from './batch-v2-write.ts';
 import { catchUp } from './catch-up.ts';
+import { catchUpReductStore } from './catch-up-reductstore.ts';
 import { commitPause } from './commit-pause.ts';
 import { condition } from './condition.ts';
 import { diskWrites } from './disk-writes.ts';
 import { fanOut } from './fan-out.ts';
 import { ingestBesideReaders } from './ingest-beside-readers.ts';
 import { latestRead } from './latest-read.ts';
+import { hungTarget } from './hung-target.ts';
+import { longLink } from './long-link.ts';
+import { manyTasks } from './many-tasks.ts';
 import { opening } from './opening.ts';
 import { pendingMemory } from './pending-memory.ts';
 import { queryRead } from './query-read.ts';
@@ -28,6 +32,10 @@ export const ROWS: readonly Row[] = [
   deliveringTask,
   fanOut,
   catchUp,
+  catchUpReductStore,
+  manyTasks,
+  hungTarget,
+  longLink,
   targetReturn,
   pendingMemory,
   diskWrites,

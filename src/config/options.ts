@@ -322,10 +322,10 @@ export const OPTIONS = {
     env: 'MILLRACE_REPLICATION_CONCURRENCY',
     kind: 'integer',
     group: 'Replication',
-    default: '4',
+    default: '8',
     min: '1',
     max: '64',
-    description: 'Requests in flight per task.',
+    description: 'Requests in flight per task, each for another entry.',
   },
   replicationThreads: {
     env: 'MILLRACE_REPLICATION_THREADS',

@@ -47,7 +47,7 @@ export interface WorkerOptions {
 export const DEFAULT_WORKER_OPTIONS: WorkerOptions = {
   sliceMs: 250,
   lingerMs: 25,
-  concurrency: 4,
+  concurrency: 8,
   connectTimeoutMs: 10_000,
   noProgressTimeoutMs: 60_000,
   caPem: null,

@@ -69,7 +69,7 @@ describe('defaults', () => {
       replicationVerifySsl: true,
       replicationCaPath: undefined,
       deadLettersMax: 10_000,
-      replicationConcurrency: 4,
+      replicationConcurrency: 8,
       replicationThreads: 1,
       queryThreads: 1,
       ringSizeBytes: 64 * 1024 * 1024,
