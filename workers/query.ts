@@ -6,9 +6,11 @@ import type { QueryJob } from '../src/query/job.ts';
 import type { QueryWorkerData } from '../src/query/pool.ts';
 import { QueryJobRunner } from '../src/query/scan/run-query-job.ts';
 import { attachRocks } from '../src/store/rocks.ts';
+import { standBack } from '../src/threads/thread-priority.ts';
 import { THREAD_STARTED } from '../src/threads/thread-starts.ts';
 
 async function start(): Promise<(job: QueryJob) => unknown> {
+  standBack();
   // Piscina hands over what `QueryPool` gave it, as it is.
   const { handle, blockCacheBytes, planCacheBytes } = workerData as QueryWorkerData;
   const reader = await attachRocks(handle);

@@ -1,5 +1,6 @@
 /** Reads queries to their end over plain sockets, in a process of its own. */
 import { connect, type Socket } from 'node:net';
+import { setPriority } from 'node:os';
 import { AdminClient } from '../lib/admin-client.ts';
 import { serveCalls } from '../lib/child-calls.ts';
 import { ResponseReader } from '../lib/response-reader.ts';
@@ -7,6 +8,9 @@ import type { ScanJob, ScanResult } from '../lib/scan-job.ts';
 
 const READ_BUFFER_BYTES = 256 * 1024;
 const RECORD_LINE = /\r\nx-reduct-(?:time-\d+|\d+-\d+):/g;
+/** A client that reads bodies in the order they are written; for others batches over several entries end early. */
+const USER_AGENT = 'reduct-rs';
+const READER_NICE = 10;
 const LAST_LINE = '\r\nx-reduct-last: true';
 
 /** Progress of one call. */
@@ -100,7 +104,7 @@ function readRequest({ target, entry, withoutContents = false }: ScanJob, queryI
   const id = entry === undefined ? `x-reduct-query-id: ${queryId}\r\n` : '';
   return (
     `${method} /api/v1/${path} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\n` +
-    `authorization: Bearer ${token}\r\n${id}\r\n`
+    `authorization: Bearer ${token}\r\nuser-agent: ${USER_AGENT}\r\n${id}\r\n`
   );
 }
 
@@ -127,6 +131,8 @@ serveCalls({
   // The parent is built from the same sources.
   read: (argument) => startReaders(argument as ScanJob, newProgress(), false),
   begin: (argument) => {
+    // Readers are on other machines: what they cost here should not count as the server's.
+    setPriority(READER_NICE);
     const progress = newProgress();
     const result = startReaders(argument as ScanJob, progress, true);
     // Told to whoever asks for the end.
