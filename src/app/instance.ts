@@ -28,6 +28,7 @@ import { createMetricsPage } from '../metrics/metrics.ts';
 import { QueryPool } from '../query/pool.ts';
 import { QueryRemovals } from '../query/query-removals.ts';
 import { QueryService } from '../query/query-service.ts';
+import { ReadMemory } from '../query/read-memory.ts';
 import { StoredRecordReader } from '../query/record-reader.ts';
 import { RingWriter } from '../ring/writer.ts';
 import type { RocksDatabase } from '../store/rocks.ts';
@@ -78,6 +79,7 @@ export class Instance {
   /** Its lines never become events: for what the writing of events may cause. */
   readonly #plainLogger: Logger;
   readonly #events: SystemEvents | undefined;
+  readonly #readMemory: ReadMemory;
   readonly #front: FrontServer;
   #parts: OpenParts | undefined;
   #isReady = false;
@@ -90,6 +92,11 @@ export class Instance {
     this.#plainLogger = logger;
     this.#events = config.systemEventsEnabled ? new SystemEvents(config, logger) : undefined;
     this.#logger = this.#events?.logger ?? logger;
+    this.#readMemory = new ReadMemory({
+      limitBytes: config.readMemoryBytes,
+      timeoutMs: config.operationTimeoutMs,
+      nowMs: () => performance.now(),
+    });
     this.#front = new FrontServer(this.#frontDeps());
   }
 
@@ -252,6 +259,7 @@ export class Instance {
     const config = this.#config;
     const queries = new QueryService({
       executor,
+      memory: this.#readMemory,
       limits: {
         maxRecords: config.batchMaxRecords,
         maxBodyBytes: config.batchMaxSizeBytes,
@@ -274,6 +282,7 @@ export class Instance {
     const parts = this.#parts;
     if (parts === undefined) return;
     parts.queries.stop();
+    this.#readMemory.stop();
     parts.lifecycles.stop();
     await parts.replication.stop();
     await parts.queryPool.stop(stopTimeoutMs);
@@ -304,6 +313,7 @@ export class Instance {
       })),
       audit: this.#events?.audit,
       reads: this.#events?.reads,
+      readMemory: this.#readMemory,
       isReady: () => this.#isReady,
       get auth() {
         return parts().tokens;

@@ -365,6 +365,16 @@ export const OPTIONS = {
     description:
       'Memory that all requests being received may hold; beyond it writers are slowed down, then refused with 503.',
   },
+  readMemoryBytes: {
+    env: 'MILLRACE_READ_MEMORY',
+    kind: 'size',
+    group: 'Threads and memory',
+    default: '256MiB',
+    min: '16MiB',
+    max: '64GiB',
+    description:
+      'Memory that answers may hold until their clients have taken them; beyond it reads wait, and clients that take nothing are dropped.',
+  },
   cacheMemoryBytes: {
     env: 'MILLRACE_CACHE_MEMORY',
     kind: 'size',

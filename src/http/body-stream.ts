@@ -1,7 +1,8 @@
 /**
  * Answers with content: small parts are joined, large records are read chunk by chunk while the socket takes them, so
- * that a slow reader costs one chunk and not a record.
+ * that a slow reader costs one chunk and not a record. What the socket does not take at once counts as memory for reads.
  */
+import type { HeldAnswer } from '../query/read-memory.ts';
 import type { RecordReader } from '../query/types.ts';
 import { CHUNK_BYTES } from '../store/format.ts';
 import type { AbortListener, Exchange } from './exchange.ts';
@@ -49,6 +50,17 @@ function isSmall(part: Uint8Array): boolean {
   return part.length <= 64 * 1024;
 }
 
+/** All parts in memory are one buffer, which goes as a whole; of large ones there is a chunk. */
+function heldBytes(parts: readonly BodyPart[]): number {
+  let inlineBytes = 0;
+  let chunkBytes = 0;
+  for (const part of parts) {
+    if (part instanceof Uint8Array) inlineBytes += part.length;
+    else chunkBytes = CHUNK_BYTES;
+  }
+  return inlineBytes + chunkBytes;
+}
+
 class BodyStream implements AbortListener {
   readonly #exchange: Exchange;
   readonly #records: RecordReader;
@@ -61,6 +73,8 @@ class BodyStream implements AbortListener {
   /** What the socket did not take yet, and the answer's offset of its first byte. */
   #rest: Uint8Array | undefined;
   #restOffset = 0;
+  /** From the moment on that the socket is full. */
+  #held: HeldAnswer | undefined;
   #isOver = false;
 
   constructor(
@@ -90,6 +104,7 @@ class BodyStream implements AbortListener {
   onAborted(): void {
     this.#isOver = true;
     this.#rest = undefined;
+    this.#held?.close();
   }
 
   /** @returns true when everything offered was taken. */
@@ -97,6 +112,7 @@ class BodyStream implements AbortListener {
     const rest = this.#rest;
     if (rest === undefined || this.#isOver) return true;
     this.#rest = undefined;
+    if (offset > this.#restOffset) this.#held?.progressed();
     const isTaken = this.#offer(rest.subarray(offset - this.#restOffset));
     if (isTaken) this.#pump();
     return isTaken;
@@ -173,10 +189,17 @@ class BodyStream implements AbortListener {
     const [isTaken, isComplete] = res.tryEnd(bytes, this.#totalBytes);
     if (isComplete) {
       this.#isOver = true;
+      this.#held?.close();
       this.#exchange.finished(this.#status);
       return true;
     }
-    if (!isTaken) this.#rest = bytes;
+    if (!isTaken) this.#wait(bytes);
     return isTaken;
+  }
+
+  #wait(rest: Uint8Array): void {
+    this.#rest = rest;
+    const { readMemory } = this.#exchange.context;
+    this.#held ??= readMemory.hold(heldBytes(this.#parts), () => this.#exchange.drop());
   }
 }

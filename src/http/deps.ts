@@ -9,6 +9,7 @@ import type { LifecycleService } from '../lifecycle/service.ts';
 import type { LinkService } from '../links/link-service.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { Removals } from '../query/query-removals.ts';
+import type { ReadMemory } from '../query/read-memory.ts';
 import type { Queries, RecordReader } from '../query/types.ts';
 import type { ReplicationService } from '../replication/types.ts';
 
@@ -50,6 +51,7 @@ export interface FrontDeps {
   readonly queries: Queries;
   readonly removals: Removals;
   readonly records: RecordReader;
+  readonly readMemory: Pick<ReadMemory, 'hold' | 'figures'>;
   readonly replications: ReplicationService;
   readonly lifecycles: Pick<
     LifecycleService,

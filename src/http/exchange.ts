@@ -4,6 +4,7 @@
  */
 import { STATUS_CODES } from 'node:http';
 import { MillraceError, toErrorData } from '../errors/errors.ts';
+import type { ReadMemory } from '../query/read-memory.ts';
 import { errorHeaderText } from '../wire/header-text.ts';
 import type { CorsPolicy } from './cors.ts';
 import type { FrontLogger } from './deps.ts';
@@ -29,6 +30,7 @@ export class ExchangeContext {
   readonly standardHeaders: HeaderBlock;
   /** Undefined where requests are not recorded. */
   readonly audit: ExchangeAudit | undefined;
+  readonly readMemory: Pick<ReadMemory, 'hold'>;
   /** Requests not answered yet. */
   inFlight = 0;
   /** Called when `inFlight` falls to 0. */
@@ -39,7 +41,9 @@ export class ExchangeContext {
     logger: FrontLogger,
     cors: CorsPolicy,
     audit: ExchangeAudit | undefined,
+    readMemory: Pick<ReadMemory, 'hold'>,
   ) {
+    this.readMemory = readMemory;
     this.metrics = metrics;
     this.audit = audit;
     this.logger = logger;

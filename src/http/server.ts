@@ -1,4 +1,5 @@
 /** The HTTP front: one handler for every request, its dispatch, and the life of the listener. */
+import type { ReadMemoryFigures } from '../query/read-memory.ts';
 import { createRates } from '../limits/rates.ts';
 import type { Rates } from '../limits/rates.ts';
 import { WriterGate } from '../limits/writer-gate.ts';
@@ -32,6 +33,7 @@ export interface FrontFigures {
   readonly requests: readonly RouteGroupCounts[];
   readonly requestsInFlight: number;
   readonly uploads: UploadBudgetFigures;
+  readonly readMemory: ReadMemoryFigures;
 }
 
 export class FrontServer {
@@ -60,6 +62,7 @@ export class FrontServer {
         logger,
         new CorsPolicy(config.corsAllowOrigins),
         deps.audit && new ExchangeAudit(deps.audit, () => deps.auth),
+        deps.readMemory,
       ),
       intake,
       headers: new RequestHeaders(),
@@ -140,6 +143,7 @@ export class FrontServer {
       requests: this.#metrics.snapshot(),
       requestsInFlight: this.#front.context.inFlight,
       uploads: this.#budget.figures(),
+      readMemory: this.#front.deps.readMemory.figures(),
     };
   }
 

@@ -129,6 +129,7 @@ function addFrontMetrics(registry: Registry, sources: Sources): void {
     () => one(sources().front.figures().requestsInFlight),
   );
   addUploadMetrics(registry, sources);
+  addReadMemoryMetrics(registry, sources);
 }
 
 function addUploadMetrics(registry: Registry, sources: Sources): void {
@@ -158,6 +159,47 @@ function addUploadMetrics(registry: Registry, sources: Sources): void {
     registry,
     { name: 'millrace_upload_refusals_total', help: 'Bodies refused with 503 for lack of memory.' },
     () => one(uploads().refusalsTotal),
+  );
+}
+
+function addReadMemoryMetrics(registry: Registry, sources: Sources): void {
+  const reads = (): ReturnType<FrontServer['figures']>['readMemory'] =>
+    sources().front.figures().readMemory;
+  addGauge(
+    registry,
+    {
+      name: 'millrace_read_memory_bytes',
+      help: 'Memory held by answers that clients take slowly.',
+    },
+    () => one(reads().heldBytes),
+  );
+  addGauge(
+    registry,
+    { name: 'millrace_read_memory_limit_bytes', help: 'MILLRACE_READ_MEMORY.' },
+    () => one(reads().limitBytes),
+  );
+  addGauge(
+    registry,
+    { name: 'millrace_read_waiting', help: 'Reads of queries that wait for memory.' },
+    () => one(reads().waiting),
+  );
+  addCounter(
+    registry,
+    { name: 'millrace_read_waits_total', help: 'Reads that had to wait for memory.' },
+    () => one(reads().waitsTotal),
+  );
+  addCounter(
+    registry,
+    { name: 'millrace_read_refusals_total', help: 'Reads refused with 503 for lack of memory.' },
+    () => one(reads().refusalsTotal),
+  );
+  addCounter(
+    registry,
+    {
+      name: 'millrace_read_drops_total',
+      help: 'Answers cut off because their clients took nothing and others needed the memory.',
+    },
+    () => one(reads().dropsTotal),
   );
 }
 

@@ -15,14 +15,17 @@ import { CommitWaiters } from './commit-waiters.ts';
 import { compileEntrySelection } from './entry-selection.ts';
 import type { BatchLimits, QueryOutput, QueryProgress } from './job.ts';
 import { encodePlan } from './job.ts';
+import { CHUNK_BYTES } from '../store/format.ts';
 import type { QueryExecutor } from './pool.ts';
 import type { QueryState } from './query-table.ts';
 import { QueryTable } from './query-table.ts';
+import type { ReadMemory } from './read-memory.ts';
 import { rangeOrNothing, resolveTimeRange } from './time-range.ts';
 import type { AdmitRead, Queries, QuerySpec, ReadBatch, RecordData } from './types.ts';
 
 export interface QueryServiceOptions {
   readonly executor: QueryExecutor;
+  readonly memory: Pick<ReadMemory, 'reserve'>;
   /** `RS_IO_BATCH_MAX_RECORDS`, `…_SIZE`, `…_METADATA_SIZE`. */
   readonly limits: BatchLimits;
   /** `RS_IO_BATCH_TIMEOUT`: how long a multi-entry read waits before it answers with an empty batch. */
@@ -271,15 +274,33 @@ export class QueryService implements Queries, CommitListener {
     request: ReadRequest,
     admit: AdmitRead | undefined,
   ): Promise<QueryProgress> {
-    const { id: queryId, plan, cursor } = state;
     const limits = request.output === 'record' ? { ...state.limits, maxRecords: 1 } : state.limits;
-    const job = { ...request, queryId, plan, cursor, limits, sliceMs: SLICE_MS };
-    const result = await this.#execute(state, job);
+    const release = request.withBody ? await this.#reserve(request, limits) : undefined;
+    let result: QueryProgress;
+    try {
+      const { id: queryId, plan, cursor } = state;
+      result = await this.#execute(state, {
+        ...request,
+        queryId,
+        plan,
+        cursor,
+        limits,
+        sliceMs: SLICE_MS,
+      });
+    } finally {
+      release?.();
+    }
     if (result.recordCount > 0) admit?.(result.bodyBytes);
     this.#table.moveCursor(state, result.cursor);
     state.nextTs = result.nextTs;
     state.isFinished = result.isFinished;
     return result;
+  }
+
+  /** What a body may hold: the record that exceeds its limit, too; larger ones are streamed. */
+  #reserve({ output }: ReadRequest, { maxBodyBytes }: BatchLimits): Promise<() => void> {
+    const bytes = output === 'record' ? CHUNK_BYTES : maxBodyBytes + CHUNK_BYTES;
+    return this.#options.memory.reserve(bytes);
   }
 
   /** An error ends the query, except when the job was refused before it ran: then the read may be repeated. */

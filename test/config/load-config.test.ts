@@ -74,6 +74,7 @@ describe('defaults', () => {
       queryThreads: 1,
       ringSizeBytes: 64 * 1024 * 1024,
       uploadMemoryBytes: 256 * 1024 * 1024,
+      readMemoryBytes: 256 * 1024 * 1024,
       cacheMemoryBytes: 64 * 1024 * 1024,
       systemEventsEnabled: true,
       systemEventsQuotaSizeBytes: 10_000_000_000,

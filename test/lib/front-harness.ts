@@ -26,6 +26,7 @@ import { TEST_SETTINGS } from './store-harness.ts';
 export interface FrontHarnessOptions {
   readonly token?: string;
   readonly config?: Partial<FrontConfig>;
+  readonly readMemoryBytes?: number | undefined;
   /** In place of those of the harness. */
   readonly linkTokens?: LinkTokens;
   readonly lifecycleClock?: LifecycleClock;
@@ -99,7 +100,7 @@ export async function openFront(
   path: string,
   options: FrontHarnessOptions = {},
 ): Promise<FrontHarness> {
-  const inner = await openQueryHarness(path);
+  const inner = await openQueryHarness(path, { readMemoryBytes: options.readMemoryBytes });
   const replicationCalls: string[] = [];
   const { token } = options;
   const tokens = await openTokens({
@@ -122,6 +123,7 @@ export async function openFront(
     queries: inner.queries,
     removals: inner.removals,
     records,
+    readMemory: inner.readMemory,
     lifecycles,
     links: linksOver(inner, records, options.linkTokens ?? tokens),
     replications: recordingReplications(replicationCalls),

@@ -7,6 +7,7 @@ import type { QueryExecutor } from '../../src/query/pool.ts';
 import { QueryPool } from '../../src/query/pool.ts';
 import { QueryRemovals } from '../../src/query/query-removals.ts';
 import { QueryService } from '../../src/query/query-service.ts';
+import { ReadMemory } from '../../src/query/read-memory.ts';
 import { QueryJobRunner } from '../../src/query/scan/run-query-job.ts';
 import type { QuerySpec, ReadBatch } from '../../src/query/types.ts';
 import type { Labels } from '../../src/store/labels.ts';
@@ -26,6 +27,11 @@ export const WORKER_URL: URL = new URL('../../dist/workers/query.js', import.met
 
 const MIB = 1024 * 1024;
 
+export function newReadMemory(limitBytes: number = 64 * MIB): ReadMemory {
+  const nowMs = (): number => performance.now();
+  return new ReadMemory({ limitBytes, timeoutMs: 30_000, nowMs });
+}
+
 export interface QueryHarnessOptions {
   /** Worker threads; without it jobs run in this thread. */
   readonly threads?: number;
@@ -34,6 +40,7 @@ export interface QueryHarnessOptions {
   readonly batchTimeoutMs?: number;
   readonly maxQueries?: number;
   readonly maxStateBytes?: number;
+  readonly readMemoryBytes?: number | undefined;
   /** Monotonic clock of expiry and waits. */
   readonly nowMs?: () => number;
 }
@@ -41,6 +48,7 @@ export interface QueryHarnessOptions {
 export interface QueryHarness {
   readonly store: StoreHarness;
   readonly queries: QueryService;
+  readonly readMemory: ReadMemory;
   readonly pool: QueryPool | undefined;
   readonly changes: SlicedRecordChanges;
   readonly removals: QueryRemovals;
@@ -82,8 +90,10 @@ export async function openQueryHarness(
   const store = await openHarness(path);
   const pool = options.threads === undefined ? undefined : openPool(store, options);
   const executor = pool ?? inlineExecutor(store.db);
+  const readMemory = newReadMemory(options.readMemoryBytes);
   const queries = new QueryService({
     executor,
+    memory: readMemory,
     limits: { ...TEST_LIMITS, ...options.limits },
     batchTimeoutMs: options.batchTimeoutMs ?? 5_000,
     maxQueries: options.maxQueries ?? 1_000,
@@ -98,6 +108,7 @@ export async function openQueryHarness(
   return {
     store,
     queries,
+    readMemory,
     pool,
     changes,
     removals,

@@ -10,6 +10,7 @@ import type { QueryHarness } from '../lib/query-harness.ts';
 import {
   bodyBytes,
   decodeV1,
+  newReadMemory,
   decodeV2,
   inlineExecutor,
   openQueryHarness,
@@ -147,6 +148,7 @@ function queriesWith(limits: {
 }): QueryService {
   return new QueryService({
     executor: inlineExecutor(harness.store.db),
+    memory: newReadMemory(),
     limits,
     batchTimeoutMs: 5_000,
     maxQueries: 100,

@@ -12,6 +12,7 @@ import type { QuerySpec } from '../../src/query/types.ts';
 import type { QueryHarness, WrittenRecord } from '../lib/query-harness.ts';
 import {
   decodeV1,
+  newReadMemory,
   decodeV2,
   inlineExecutor,
   openQueryHarness,
@@ -64,6 +65,7 @@ function shortSlices(jobs: QueryJob[]): QueryExecutor {
 function service(executor: QueryExecutor, nowMs = (): number => 0): QueryService {
   return new QueryService({
     executor,
+    memory: newReadMemory(),
     limits: TEST_LIMITS,
     batchTimeoutMs: 5_000,
     maxQueries: 100,
