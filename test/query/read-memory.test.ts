@@ -10,7 +10,7 @@ interface Fixture {
   readonly memory: ReadMemory;
   readonly clock: { ms: number };
   readonly dropped: string[];
-  hold(name: string, bytes: number): HeldAnswer;
+  readonly hold: (name: string, bytes: number) => HeldAnswer;
 }
 
 function fixture(): Fixture {
