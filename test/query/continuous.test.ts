@@ -29,7 +29,7 @@ function times(batch: ReadBatch | undefined): bigint[] | undefined {
 describe('a continuous query of one entry', () => {
   test('delivers what is there, then nothing, then what has been written since', async () => {
     const entry = await harness.write(bucket, 'e', [{ ts: 10n }, { ts: 20n }]);
-    const spec = querySpec({ continuous: true, ttlMs: 80 });
+    const spec = querySpec({ continuous: true, ttlMs: 1_600 });
     const id = BigInt(harness.queries.create(bucket, entry, spec));
     const read = (): Promise<ReadBatch | undefined> =>
       harness.queries.readBatch(bucket, entry, id, true);
@@ -54,7 +54,7 @@ describe('a continuous query of one entry', () => {
 
   test('its condition starts anew when it is drained', async () => {
     const entry = await harness.write(bucket, 'e', [{ ts: 1n }, { ts: 2n }, { ts: 3n }]);
-    const spec = querySpec({ continuous: true, ttlMs: 80, whenText: '{"$each_n":2}' });
+    const spec = querySpec({ continuous: true, ttlMs: 1_600, whenText: '{"$each_n":2}' });
     const id = BigInt(harness.queries.create(bucket, entry, spec));
     const read = (): Promise<ReadBatch | undefined> =>
       harness.queries.readBatch(bucket, entry, id, true);
@@ -67,7 +67,7 @@ describe('a continuous query of one entry', () => {
 
   test('single reads never end it', async () => {
     const entry = await harness.write(bucket, 'e', [{ ts: 1n }]);
-    const spec = querySpec({ continuous: true, ttlMs: 40 });
+    const spec = querySpec({ continuous: true, ttlMs: 1_600 });
     const id = BigInt(harness.queries.create(bucket, entry, spec));
     const read = (): Promise<unknown> => harness.queries.readRecord(bucket, entry, id, true);
     expect(await read()).toMatchObject({ ts: 1n });
@@ -79,7 +79,7 @@ describe('a continuous query of one entry', () => {
 
   test('$limit ends it', async () => {
     const entry = await harness.write(bucket, 'e', [{ ts: 1n }, { ts: 2n }]);
-    const spec = querySpec({ continuous: true, ttlMs: 40, whenText: '{"$limit":1}' });
+    const spec = querySpec({ continuous: true, ttlMs: 1_600, whenText: '{"$limit":1}' });
     const id = BigInt(harness.queries.create(bucket, entry, spec));
     expect(times(await harness.queries.readBatch(bucket, entry, id, true))).toEqual([1n]);
     await harness.write(bucket, 'e', [{ ts: 3n }]);
