@@ -1,5 +1,6 @@
 /** What the environment asks to be there after a start (http-api §7), in the terms of the parts that make it so. */
 import type { TokenEnvironment } from '../auth/start-tokens.ts';
+import { changedSettings } from '../catalog/bucket-settings.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { BucketSettings } from '../catalog/model.ts';
 import type { Config } from '../config/config.ts';
@@ -43,10 +44,10 @@ export async function provisionBuckets(
 }
 
 function merged(bucket: ProvisionedBucket, settings: BucketSettings): BucketSettings {
-  return {
-    quota_type: bucket.quotaType ?? settings.quota_type,
-    quota_size: bucket.quotaSizeBytes ?? settings.quota_size,
-    max_block_size: bucket.maxBlockSizeBytes ?? settings.max_block_size,
-    max_block_records: bucket.maxBlockRecords ?? settings.max_block_records,
-  };
+  return changedSettings(settings, {
+    quota_type: bucket.quotaType,
+    quota_size: bucket.quotaSizeBytes,
+    max_block_size: bucket.maxBlockSizeBytes,
+    max_block_records: bucket.maxBlockRecords,
+  });
 }

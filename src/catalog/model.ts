@@ -10,6 +10,10 @@ export interface BucketSettings {
   readonly quota_size: number;
   readonly max_block_size: number;
   readonly max_block_records: number;
+  /** Decimal texts of those above 2^53 − 1, see `changedSettings`. */
+  readonly exact?: Readonly<
+    Partial<Record<'quota_size' | 'max_block_size' | 'max_block_records', string>>
+  >;
 }
 
 export type ResourceStatus = 'READY' | 'DELETING';

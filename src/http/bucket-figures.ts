@@ -1,5 +1,6 @@
 /** Figures of buckets and entries as the wire shows them (http-api §2.2, §2.3, §4.2). O(entries), never O(records). */
-import type { Bucket, BucketSettings, Entry } from '../catalog/model.ts';
+import { settingsJson } from '../catalog/bucket-settings.ts';
+import type { Bucket, Entry } from '../catalog/model.ts';
 import { U64_MAX } from '../store/format.ts';
 import { isMetaEntryName } from '../wire/names.ts';
 
@@ -74,10 +75,4 @@ function entryInfoJson(entry: Entry): string {
     `"block_count":${extentCount},"oldest_record":${hasRecords ? oldestTs : 0n},` +
     `"latest_record":${hasRecords ? latestTs : 0n},"status":"${entry.status}"}`
   );
-}
-
-/** All four members in the order of the contract. */
-export function settingsJson(settings: BucketSettings): string {
-  const { quota_type, quota_size, max_block_size, max_block_records } = settings;
-  return JSON.stringify({ quota_type, quota_size, max_block_size, max_block_records });
 }

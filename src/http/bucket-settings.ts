@@ -1,7 +1,8 @@
 /** Bucket settings in request bodies (http-api §4.1). */
+import { changedSettings } from '../catalog/bucket-settings.ts';
 import type { BucketSettings, QuotaType } from '../catalog/model.ts';
 import type { FrontConfig } from './deps.ts';
-import { countMember, invalidJson, parseJsonObject, stringMember } from './json-members.ts';
+import { invalidJson, parseJsonObject, stringMember, u64Member } from './json-members.ts';
 
 const QUOTA_TYPES: ReadonlyMap<string, QuotaType> = new Map([
   ['NONE', 'NONE'],
@@ -34,10 +35,10 @@ export function parseBucketSettings(text: string, base: BucketSettings): BucketS
       `unknown variant \`${typeText}\`, expected one of \`NONE\`, \`FIFO\`, \`HARD\``,
     );
   }
-  return {
+  return changedSettings(base, {
     quota_type: quotaType,
-    quota_size: countMember(object, 'quota_size') ?? base.quota_size,
-    max_block_size: countMember(object, 'max_block_size') ?? base.max_block_size,
-    max_block_records: countMember(object, 'max_block_records') ?? base.max_block_records,
-  };
+    quota_size: u64Member(object, 'quota_size'),
+    max_block_size: u64Member(object, 'max_block_size'),
+    max_block_records: u64Member(object, 'max_block_records'),
+  });
 }

@@ -33,15 +33,6 @@ export function u64Member(object: JsonObject, name: string): bigint | undefined 
   return integer;
 }
 
-/** Like `u64Member`, for what is kept as a number. @throws ApiError 422, also above 2^53 − 1. */
-export function countMember(object: JsonObject, name: string): number | undefined {
-  const value = u64Member(object, name);
-  if (value === undefined) return undefined;
-  if (value > BigInt(Number.MAX_SAFE_INTEGER))
-    throw wrongType(value, name, 'an integer below 2^53');
-  return Number(value);
-}
-
 /** @throws ApiError 422. */
 export function numberMember(object: JsonObject, name: string): number | undefined {
   const value = object.get(name) ?? null;

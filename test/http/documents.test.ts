@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest';
+import { settingsJson } from '../../src/catalog/bucket-settings.ts';
 import { parseBucketSettings } from '../../src/http/bucket-settings.ts';
 import { extensionRefusal } from '../../src/http/query-extensions.ts';
 import { parseQueryDocument, querySpecOfParameters } from '../../src/http/query-spec.ts';
@@ -22,10 +23,30 @@ describe('bucket settings', () => {
     });
   });
 
+  test('numbers beyond those of JavaScript come back with all their digits', () => {
+    const text = '{"quota_size":18446744073709551615,"max_block_size":9007199254740993}';
+    const settings = parseBucketSettings(text, TEST_SETTINGS);
+    expect(settings.quota_size).toBe(2 ** 64);
+    const told =
+      '{"quota_type":"NONE","quota_size":18446744073709551615,' +
+      '"max_block_size":9007199254740993,"max_block_records":1024}';
+    expect(settingsJson(settings)).toBe(told);
+    const stored = JSON.parse(JSON.stringify(settings));
+    expect(settingsJson(parseBucketSettings('{"max_block_size":7}', stored))).toBe(
+      told.replace('9007199254740993', '7'),
+    );
+    expect(parseBucketSettings('{"max_block_size":7,"quota_size":1}', stored)).toEqual({
+      ...TEST_SETTINGS,
+      quota_size: 1,
+      max_block_size: 7,
+    });
+  });
+
   test.each([
     '{',
     '[]',
     'null',
+    '{"quota_size":18446744073709551616}',
     '{"quota_type":"UNKNOWN"}',
     '{"quota_type":1}',
     '{"quota_size":"1"}',

@@ -1,7 +1,8 @@
 /** `/alive`, `/ready`, `/info`, `/list`, `/me` (http-api §2). */
+import { settingsJson } from '../../catalog/bucket-settings.ts';
 import { U64_MAX } from '../../store/format.ts';
 import { authenticate } from '../auth.ts';
-import { bucketFigures, bucketListJson, settingsJson } from '../bucket-figures.ts';
+import { bucketFigures, bucketListJson } from '../bucket-figures.ts';
 import { defaultBucketSettings } from '../bucket-settings.ts';
 import type { Exchange } from '../exchange.ts';
 import type { Front } from '../front.ts';
