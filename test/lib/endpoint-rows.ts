@@ -122,6 +122,7 @@ const META_RECORDS: ExpectedAnswer = {
 
 const ENTRIES: readonly EndpointRow[] = [
   ...reading('entry', '/b/bucket/entry?ts=1', 'R'),
+  ...reading('entry', '/b/bucket/entry?q=404', 'R', NO_QUERY),
   row('entry', 'POST', (turn) => `/b/bucket/written?ts=${turn}`, 'W', OK, { body: 'x' }),
   ...reading('entryBatch', '/b/bucket/entry/batch?q=404', 'R', NO_QUERY),
   row('entryBatch', 'POST', '/b/bucket/entry/batch', 'W', OK, { body: '' }),

@@ -103,8 +103,17 @@ export async function doStep(subject: Subject, step: Step): Promise<void> {
       return;
     }
     case 'restart':
-      subject.instance = await subject.instance.restart();
+      return restart(subject);
   }
+}
+
+/** Everything that is told of the bucket, sizes above all, is the same afterwards. */
+export async function restart(subject: Subject): Promise<void> {
+  const told = async (): Promise<string> =>
+    (await subject.instance.api.ok('GET', `/b/${subject.bucket}`)).text;
+  const before = await told();
+  subject.instance = await subject.instance.restart();
+  expect(await told()).toBe(before);
 }
 
 type StepOf<K extends Step['kind']> = Extract<Step, { kind: K }>;

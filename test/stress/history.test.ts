@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { compare, doStep, stepArbitrary } from '../lib/history.ts';
+import { compare, doStep, restart, stepArbitrary } from '../lib/history.ts';
 import type { Subject } from '../lib/history.ts';
 import { BucketModel } from '../lib/record-model.ts';
 import { freePort } from '../lib/server-process.ts';
@@ -48,7 +48,7 @@ test(
               answered += await crash(subject, serial++, step.delayMs);
               await compare(subject);
             }
-            subject.instance = await subject.instance.restart();
+            await restart(subject);
             await compare(subject);
           } finally {
             await subject.instance.stop();
