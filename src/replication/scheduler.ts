@@ -3,21 +3,21 @@
  * there is at most one slice at a time. Main thread only; nothing here takes time in the number of records.
  */
 import { crashPoint } from '../crash/crash-points.ts';
-import { BugError } from '../errors/errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import { rateLimited } from '../logging/rate-limit.ts';
 import type { Position } from '../catalog/positions.ts';
 import { noteCompression } from './compression-note.ts';
 import { LetterRetry } from './letters/letter-retry.ts';
+import { IdleTasks } from './idle-tasks.ts';
 import { LogHeads } from './log-heads.ts';
 import { openGap, skipGaps, stopOf } from './log-ranges.ts';
 import type { ReplicationPool, SendJob, SendResult, SliceFailure } from './messages.ts';
 import { PausedProbe } from './paused-probe.ts';
 import { ProgressSaver } from './progress-saver.ts';
 import { isAnswer, planRetry } from './retry-policy.ts';
-import { failedResult, takeCounts, takeLetters, takeResult } from './slice-report.ts';
-import { newSendJob } from './slice-job.ts';
-import { type FreshFirstLimits, isLeftBehind, stretchesOf } from './ranges/fresh-first.ts';
+import { takeCounts, takeLetters, takeResult } from './slice-report.ts';
+import { newSendJob, runSlice } from './slice-job.ts';
+import { type FreshFirstLimits, leaveBehind, leavesBehind } from './ranges/fresh-first.ts';
 import type { TaskRange } from './ranges/range.ts';
 import { RangePlanner } from './ranges/range-planner.ts';
 import { nextTurn, takeRangeResult } from './ranges/range-turns.ts';
@@ -55,8 +55,7 @@ export interface SchedulerOptions {
 export class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #tasks: Set<Task> = new Set();
-  /** Enabled tasks with nothing to send, by bucket id; an empty set stands for a bucket without tasks. */
-  readonly #idle: Map<number, Set<Task>> = new Map();
+  readonly #idle: IdleTasks = new IdleTasks();
   readonly #heads: LogHeads;
   readonly #waits: TaskWaits = new TaskWaits((task) => this.#wake(task));
   readonly #probe: PausedProbe;
@@ -120,7 +119,7 @@ export class Scheduler {
   onCommitted(head: number, buckets: ReadonlySet<number>): void {
     const before = this.#heads.commit(head, buckets);
     for (const bucketId of buckets) {
-      const idle = this.#idle.get(bucketId) ?? this.#adopt(bucketId);
+      const idle = this.#idle.of(bucketId) ?? this.#adopt(bucketId);
       for (const task of idle) {
         // Nothing of the bucket lies between what the task has seen and this commit.
         if (task.position.sequence < before) {
@@ -157,8 +156,7 @@ export class Scheduler {
 
   add(task: Task): void {
     this.#tasks.add(task);
-    // Buckets without tasks may have one now.
-    for (const [bucketId, idle] of this.#idle) if (idle.size === 0) this.#idle.delete(bucketId);
+    this.#idle.forgetEmpty();
     this.#evaluate(task);
   }
 
@@ -185,7 +183,7 @@ export class Scheduler {
     this.#interrupt(task);
     task.resetContact();
     this.#letters.reset(task);
-    for (const [bucketId, idle] of this.#idle) if (idle.size === 0) this.#idle.delete(bucketId);
+    this.#idle.forgetEmpty();
     this.#evaluate(task);
   }
 
@@ -217,7 +215,7 @@ export class Scheduler {
   #interrupt(task: Task): void {
     this.#waits.clear(task);
     this.#probe.stop(task);
-    this.#setIdle(task, false);
+    this.#idle.delete(task);
     this.#woken.delete(task);
     if (task.running !== null) task.stopSlice();
   }
@@ -235,8 +233,7 @@ export class Scheduler {
 
   /** A bucket without a known task received records: it may be new, or come back under its name. */
   #adopt(bucketId: number): Set<Task> {
-    const idle = new Set<Task>();
-    this.#idle.set(bucketId, idle);
+    const idle = this.#idle.begin(bucketId);
     for (const task of this.#tasks) {
       const bucket = this.#options.source.bucket(task.settings.srcBucket);
       if (bucket?.id === bucketId && task.bucketId !== bucketId) this.#wake(task);
@@ -248,7 +245,7 @@ export class Scheduler {
   #evaluate(task: Task): void {
     const isBusy = task.running !== null || task.timer !== undefined || task.isHeld;
     if (isBusy || task.isRemoved || this.#isStopping) return;
-    this.#setIdle(task, false);
+    this.#idle.delete(task);
     const bucket = this.#resolve(task);
     if (task.loadError !== null || task.mode === 'disabled' || bucket === undefined) return;
     Object.assign(task, skipGaps(task));
@@ -262,7 +259,11 @@ export class Scheduler {
       return;
     }
     this.#planner.start(task);
-    if (task.settings.order === 'newest') this.#leaveBehind(task, bucket.id);
+    const end = this.bucketEnd(task);
+    if (leavesBehind(task, end, this.#liveLagMs(task), this.#options.freshFirst)) {
+      leaveBehind(task, bucket.id, end, Date.now());
+      this.#progress.save(task);
+    }
     this.#begin(task, bucket.id);
   }
 
@@ -270,34 +271,15 @@ export class Scheduler {
   #begin(task: Task, bucketId: number): void {
     const hasLiveWork = this.#hasWork(task, bucketId);
     if (this.#letters.takesTurn(task, hasLiveWork || task.ranges.next() !== undefined)) {
-      if (!hasLiveWork) this.#setIdle(task, true);
+      if (!hasLiveWork) this.#idle.add(task);
       task.running = this.#runLetters(task);
       return;
     }
     const turn = nextTurn(task, hasLiveWork, this.#liveLagMs(task), this.#options.nowMs());
     // Commits call an idle task, also one that sends a range meanwhile.
-    if (!hasLiveWork) this.#setIdle(task, true);
+    if (!hasLiveWork) this.#idle.add(task);
     if (turn.kind === 'live') task.running = this.#run(task, bucketId);
     else if (turn.kind === 'range') task.running = this.#runRange(task, turn.range, turn.isBrief);
-  }
-
-  /** The live cursor of a task that sends the newest first jumps over a backlog that is worth it. */
-  #leaveBehind(task: Task, bucketId: number): void {
-    const { freshFirst } = this.#options;
-    const end = this.bucketEnd(task);
-    if (!isLeftBehind(task, end, this.#liveLagMs(task), freshFirst)) return;
-    const { filterState, resendSequence } = task;
-    for (const stretch of stretchesOf(task, end)) {
-      task.ranges.leaveBehind({
-        ...stretch,
-        bucketId,
-        filterState,
-        resendSequence,
-        nowMs: Date.now(),
-      });
-    }
-    task.moveLive(end);
-    this.#progress.save(task);
   }
 
   #resolve(task: Task): { readonly id: number } | undefined {
@@ -332,7 +314,7 @@ export class Scheduler {
     const job = newSendJob(task, bucketId, this.#namesEpoch, null, false);
     task.line.rearm();
     task.line.clearFigures();
-    const result = await this.#send(task, job);
+    const result = await runSlice(this.#options.pool, task, job, () => this.#heads.head);
     takeResult(task, job, result, { version, epoch }, Date.now());
     task.line.clearFigures();
     this.#conclude(task, job, result, version);
@@ -347,28 +329,13 @@ export class Scheduler {
     task.rangeLine.clearFigures();
     if (isBrief) task.rangeLine.makeWay();
     range.rate.begin(nowMs(), range.stored.doneRecords, range.stored.doneBytes);
-    const result = await this.#send(task, job);
+    const result = await runSlice(this.#options.pool, task, job, () => this.#heads.head);
     const isSame = version === task.version;
     if (isSame) takeCounts(task, result, Date.now());
     takeLetters(task, result);
     takeRangeResult(task, range, job, result, isSame, Date.now(), nowMs());
     task.rangeLine.clearFigures();
     this.#conclude(task, job, result, version);
-  }
-
-  async #send(task: Task, job: SendJob): Promise<SendResult> {
-    task.entries = null;
-    task.sliceStartMs = performance.now();
-    let result: SendResult;
-    try {
-      const answer = await this.#options.pool.run(job);
-      if (answer.kind !== 'send') throw new BugError(`job send answered with ${answer.kind}`);
-      result = answer;
-    } catch (error) {
-      result = failedResult(job, error, this.#heads.head);
-    }
-    task.running = null;
-    return result;
   }
 
   /** @param version of the settings under which the slice ran. */
@@ -424,23 +391,13 @@ export class Scheduler {
     rateLimited(logger, `task ${task.id}`, LOG_INTERVAL_MS).warn(fields, message);
   }
 
-  #setIdle(task: Task, isIdle: boolean): void {
-    if (task.bucketId === null) return;
-    const idle = this.#idle.get(task.bucketId);
-    if (!isIdle) idle?.delete(task);
-    else if (idle === undefined) this.#idle.set(task.bucketId, new Set([task]));
-    else idle.add(task);
-  }
-
   #saveIdle(): void {
-    for (const idle of this.#idle.values()) {
-      for (const task of idle) {
-        const isFar = this.#heads.head - task.savedSequence > IDLE_SAVE_SEQUENCES;
-        if (!isFar && !this.#isStopping) continue;
-        // An idle task has seen everything of its bucket up to the head.
-        task.position = { ...task.position, sequence: this.#heads.head };
-        this.#progress.save(task);
-      }
+    for (const task of this.#idle.all()) {
+      const isFar = this.#heads.head - task.savedSequence > IDLE_SAVE_SEQUENCES;
+      if (!isFar && !this.#isStopping) continue;
+      // An idle task has seen everything of its bucket up to the head.
+      task.position = { ...task.position, sequence: this.#heads.head };
+      this.#progress.save(task);
     }
   }
 }

@@ -1,9 +1,11 @@
-/** The job of the next slice of a task: of its live cursor, or of one of its ranges. */
+/** The next slice of a task: of its live cursor, or of one of its ranges. */
+import { BugError } from '../errors/errors.ts';
 import { stopOf } from './log-ranges.ts';
-import type { SendJob } from './messages.ts';
+import type { ReplicationPool, SendJob, SendResult } from './messages.ts';
 import type { TaskRange } from './ranges/range.ts';
 import { scanOf } from './ranges/range-turns.ts';
 import { beginsWithProbe } from './retry-policy.ts';
+import { failedResult } from './slice-report.ts';
 import type { Task } from './task.ts';
 
 /**
@@ -46,4 +48,26 @@ export function newSendJob(
     range: scanOf(range, isBrief),
     isAwaited: false,
   };
+}
+
+/** Runs the job to its end; what cannot be run has a result, too. @param head sequence that the next block will get. */
+export async function runSlice(
+  pool: ReplicationPool,
+  task: Task,
+  job: SendJob,
+  head: () => number,
+): Promise<SendResult> {
+  task.entries = null;
+  task.sliceStartMs = performance.now();
+  let result: SendResult;
+  try {
+    const answer = await pool.run(job);
+    if (answer.kind !== 'send') throw new BugError(`job send answered with ${answer.kind}`);
+    result = answer;
+  } catch (error) {
+    // What was sent by then, nobody knows.
+    result = failedResult(job, error, head());
+  }
+  task.running = null;
+  return result;
 }

@@ -1,6 +1,7 @@
-/** When the live cursor of a task with `order: "newest"` leaves its backlog behind. Pure. */
+/** When the live cursor of a task with `order: "newest"` leaves its backlog behind, and how. */
 import type { Position } from '../../catalog/positions.ts';
 import { type Place, recordsBetween } from '../log-ranges.ts';
+import type { Task } from '../task.ts';
 
 /** A backlog that is this old, or has this many records, is left behind. */
 export interface FreshFirstLimits {
@@ -37,4 +38,23 @@ export function stretchesOf({ position, gaps }: Place, end: Position): readonly 
   }
   if (from.sequence < end.sequence) stretches.push({ from, end });
   return stretches;
+}
+
+/** @param end of what is written. @param lagMs age of the oldest block behind the cursor. */
+export function leavesBehind(
+  task: Task,
+  end: Position,
+  lagMs: number,
+  limits: FreshFirstLimits,
+): boolean {
+  return task.settings.order === 'newest' && isLeftBehind(task, end, lagMs, limits);
+}
+
+/** The live cursor jumps to the end; what it had before it becomes segments. While no slice runs. @param nowMs wall clock. */
+export function leaveBehind(task: Task, bucketId: number, end: Position, nowMs: number): void {
+  const { filterState, resendSequence, ranges } = task;
+  for (const stretch of stretchesOf(task, end)) {
+    ranges.leaveBehind({ ...stretch, bucketId, filterState, resendSequence, nowMs });
+  }
+  task.moveLive(end);
 }
