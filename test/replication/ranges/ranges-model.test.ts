@@ -97,7 +97,7 @@ class History {
     await until(() => this.#difference() === '', 5_000).catch(() => {
       throw new Error(this.#difference());
     });
-    expect(this.#fixture.store.letters).toEqual([]);
+    expect(await this.#fixture.store.letters.read(1, 0, 10)).toEqual([]);
   }
 
   /** What source and target do not agree in. */
