@@ -65,27 +65,25 @@ export function statusName(status: number): string {
 const TIMEOUT_KEY = -2;
 const UNKNOWN_KEY = -1;
 
-/** An error as one line, and what to do next where that is known. Tokens in URLs and headers are masked. */
+/** An error as one line, and what to do next where that is known. */
 export interface ErrorText {
   readonly message: string;
   readonly hint: string | undefined;
 }
 
+/**
+ * `[NotFound] Replication 'x' does not exist` for answers, `[ConnectionError] …` when there was none. Texts that others
+ * wrote lose tokens in URLs and headers.
+ */
 export function describeError(error: unknown): ErrorText {
-  const { message, hint } = rawText(error);
-  return { message: redactText(message), hint };
-}
-
-/** `[NotFound] Replication 'x' does not exist` for answers, `[ConnectionError] …` when there was none. */
-function rawText(error: unknown): ErrorText {
   if (error instanceof CliError) return error;
   if (error instanceof ApiError) {
     return { message: `[${statusName(error.status)}] ${error.message}`, hint: error.hint };
   }
   if (error instanceof MillraceError) return error;
-  if (!(error instanceof Error)) return { message: String(error), hint: undefined };
+  if (!(error instanceof Error)) return { message: redactText(String(error)), hint: undefined };
   const failure = classifyTransportError(error);
-  if (failure.key === UNKNOWN_KEY) return { message: error.message, hint: undefined };
+  if (failure.key === UNKNOWN_KEY) return { message: redactText(error.message), hint: undefined };
   const kind = failure.key === TIMEOUT_KEY ? 'Timeout' : 'ConnectionError';
   return { message: `[${kind}] ${failure.message}`, hint: undefined };
 }

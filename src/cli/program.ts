@@ -3,9 +3,14 @@ import { MILLRACE_VERSION } from '../config/version.ts';
 import { CliCommand } from './command.ts';
 import { addAliasCommands } from './commands/alias.ts';
 import { addBenchCommand } from './commands/bench.ts';
+import { addBucketCommands } from './commands/bucket.ts';
 import { addCpCommand } from './commands/cp.ts';
 import { addDemoCommand } from './commands/demo.ts';
+import { addLifecycleCommands } from './commands/lifecycle.ts';
+import { addReplicaCommands } from './commands/replica.ts';
 import { addServeCommand } from './commands/serve.ts';
+import { addServerCommands } from './commands/server.ts';
+import { addTokenCommands } from './commands/token.ts';
 import type { CliContext } from './context.ts';
 import { addGlobalOptions, readGlobalOptions } from './global-options.ts';
 
@@ -18,6 +23,11 @@ const NOUNS: readonly AddCommands[] = [
   addDemoCommand,
   addBenchCommand,
   addAliasCommands,
+  addServerCommands,
+  addBucketCommands,
+  addTokenCommands,
+  addReplicaCommands,
+  addLifecycleCommands,
   addCpCommand,
 ];
 

@@ -56,12 +56,15 @@ export const UNSUPPORTED_VARIABLES: readonly UnsupportedVariables[] = [
 const KNOWN_NAMES: readonly string[] = OPTION_ROWS.map(([, spec]) => spec.env);
 const KNOWN_OWN_NAMES: readonly string[] = KNOWN_NAMES.filter(isOwnName);
 
+/** Of the command line: who exports it for that starts servers with it, too. */
+const CLI_NAMES: readonly string[] = ['MILLRACE_CONFIG'];
+
 function isOwnName(name: string): boolean {
   return name.startsWith('MILLRACE_');
 }
 
 function isUnknown(name: string): boolean {
-  return !KNOWN_NAMES.includes(name);
+  return !KNOWN_NAMES.includes(name) && !CLI_NAMES.includes(name);
 }
 
 /** Levenshtein distance: UTF-16 units inserted, removed or replaced. */

@@ -1,0 +1,201 @@
+import { type AdminClient, withServer } from '../api/admin-client.ts';
+import { objectMember, objectOf, objectsMember, textMember } from '../api/members.ts';
+import type { CliCommand } from '../command.ts';
+import {
+  fullOption,
+  isConfirmed,
+  jsonOption,
+  type ListOptions,
+  type YesOption,
+  yesOption,
+} from '../common-options.ts';
+import type { CliContext } from '../context.ts';
+import { UsageError } from '../errors.ts';
+import { prettyJson, toJson } from '../output/json-text.ts';
+import {
+  clearOption,
+  createBody,
+  destinationOf,
+  MODES,
+  type SettingsOptions,
+  settingsOptions,
+  updateBody,
+  type UpdateOptions,
+} from '../replica-settings.ts';
+import { replicaTable, replicaText } from '../replica-text.ts';
+import {
+  parseInstance,
+  parseNamed,
+  parseServerResource,
+  type ServerResource,
+} from '../resource.ts';
+
+export type Replica = ServerResource & { readonly name: string };
+
+export const REPLICA = '<alias>/<task>, or a URL that ends with the task';
+const DESTINATION =
+  '<alias>/<bucket> or https://<token>@<host>/<bucket>; the server connects to it';
+
+export const parseReplica: (text: string) => Replica = parseNamed('task');
+
+/** `replica create|ls|show|update|mode|enable|pause|disable|rm`. */
+export function addReplicaCommands(program: CliCommand, context: CliContext): void {
+  const group = program
+    .command('replica')
+    .description('Replication tasks: they send new records on to another bucket.');
+  addCreate(group, context);
+  addList(group, context);
+  addShow(group, context);
+  addUpdate(group, context);
+  addModes(group, context);
+  addRemove(group, context);
+}
+
+function addCreate(group: CliCommand, context: CliContext): void {
+  const command = group
+    .command('create')
+    .description(
+      'Creates a task. It sends what is written from now on; `cp` copies what is there.',
+    );
+  settingsOptions(command)
+    .parsedArgument('<replica>', REPLICA, parseReplica)
+    .argument('<source-bucket>', 'bucket on the same server as the task')
+    .parsedArgument('<destination>', DESTINATION, parseServerResource)
+    .example(
+      'millrace replica create local/my-replication src-bucket https://demo@play.example/demo',
+      'everything that is written to src-bucket',
+    )
+    .example(
+      "millrace replica create edge/anomalies sensors cloud/demo -n 'cam-*' --include anomaly=true",
+      'only what matters',
+    )
+    .action(
+      async (
+        { server, name }: Replica,
+        source: string,
+        to: ServerResource,
+        options: SettingsOptions,
+      ) => {
+        const body = createBody(source, destinationOf(context, to), options);
+        await withServer(context, server, (client) => client.send('POST', replicaPath(name), body));
+      },
+    );
+}
+
+function addList(group: CliCommand, context: CliContext): void {
+  const { output } = context;
+  jsonOption(fullOption(group.command('ls').description('Lists the tasks of a server.')))
+    .parsedArgument('<instance>', 'alias of the server, or its URL', parseInstance)
+    .example('millrace replica ls local --full', 'with state, mode and pending records')
+    .action(async ({ server }: ServerResource, { full, json }: ListOptions) => {
+      const answer = await withServer(context, server, (client) => client.get('replications'));
+      const replicas = objectsMember(objectOf(answer, 'list of tasks'), 'replications');
+      if (json === true) output.line(prettyJson(replicas));
+      else if (full === true) output.line(replicaTable(replicas));
+      else for (const replica of replicas) output.line(textMember(replica, 'name'));
+    });
+}
+
+function addShow(group: CliCommand, context: CliContext): void {
+  jsonOption(
+    group.command('show').description('Shows a task: state, settings, errors of the last hour.'),
+  )
+    .parsedArgument('<replica>', REPLICA, parseReplica)
+    .example('millrace replica show local/my-replication', 'how it is')
+    .action(async ({ server, name }: Replica, { json }: ListOptions) => {
+      const answer = await withServer(context, server, (client) => client.get(replicaPath(name)));
+      const replica = objectOf(answer, 'task');
+      context.output.line(json === true ? prettyJson(replica) : replicaText(replica));
+    });
+}
+
+function addUpdate(group: CliCommand, context: CliContext): void {
+  const command = group
+    .command('update')
+    .description('Changes settings of a task; what is not named stays, also its token.');
+  clearOption(settingsOptions(command))
+    .option('-s, --source-bucket <bucket>', 'read from another bucket')
+    .parsedArgument('<replica>', REPLICA, parseReplica)
+    .parsedArgument(
+      '[destination]',
+      `${DESTINATION}; its token replaces the present one`,
+      parseServerResource,
+    )
+    .example('millrace replica update local/my-replication --entries a b', 'other entries')
+    .example('millrace replica update local/my-replication cloud/demo', 'another destination')
+    .example('millrace replica update local/my-replication --clear when include', 'fewer filters')
+    .action(
+      async ({ server, name }: Replica, to: ServerResource | undefined, options: UpdateOptions) => {
+        const destination = to === undefined ? undefined : destinationOf(context, to);
+        await withServer(context, server, async (client) => {
+          const replica = objectOf(await client.get(replicaPath(name)), 'task');
+          const body = updateBody(objectMember(replica, 'settings'), destination, options);
+          await client.send('PUT', replicaPath(name), body);
+        });
+      },
+    );
+}
+
+/** What is printed for each mode (replication §9.3). */
+const MODE_COMMANDS = [
+  ['enable', 'enabled', 'Sends again.'],
+  ['pause', 'paused', 'Keeps what is written for later and sends nothing.'],
+  ['disable', 'disabled', 'Neither sends nor keeps: what is written meanwhile is never sent.'],
+] as const;
+
+function addModes(group: CliCommand, context: CliContext): void {
+  group
+    .command('mode')
+    .description(`Sets the mode of a task: ${MODES.join(', ')}.`)
+    .parsedArgument('<replica>', REPLICA, parseReplica)
+    .parsedArgument('<mode>', MODES.join(', '), parseMode)
+    .example('millrace replica mode local/my-replication paused', 'the same as replica pause')
+    .action((replica: Replica, mode: string) => setMode(context, replica, mode));
+  for (const [verb, mode, description] of MODE_COMMANDS) {
+    group
+      .command(verb)
+      .description(description)
+      .parsedArgument('<replica>', REPLICA, parseReplica)
+      .example(`millrace replica ${verb} local/my-replication`, `mode ${mode}`)
+      .action((replica: Replica) => setMode(context, replica, mode));
+  }
+}
+
+async function setMode(
+  context: CliContext,
+  { server, name }: Replica,
+  mode: string,
+): Promise<void> {
+  await withServer(context, server, (client: AdminClient) =>
+    client.send('PATCH', `${replicaPath(name)}/mode`, toJson({ mode })),
+  );
+  context.output.line(`Replication '${name}' ${mode}`);
+}
+
+function addRemove(group: CliCommand, context: CliContext): void {
+  yesOption(
+    group
+      .command('rm')
+      .description('Removes a task. What is pending is not sent; records stay where they are.'),
+  )
+    .parsedArgument('<replica>', REPLICA, parseReplica)
+    .example('millrace replica rm local/repl-to-remove --yes', 'without asking')
+    .action(async ({ server, name }: Replica, options: YesOption) => {
+      if (!(await isConfirmed(context, options, `Delete replication '${name}'?`))) {
+        context.output.line(`Replication '${name}' not deleted`);
+        return;
+      }
+      await withServer(context, server, (client) => client.send('DELETE', replicaPath(name)));
+      context.output.line(`Replication '${name}' deleted`);
+    });
+}
+
+function parseMode(text: string): string {
+  const mode = MODES.find((known) => known === text);
+  if (mode !== undefined) return mode;
+  throw new UsageError(`Modes are ${MODES.join(', ')}`);
+}
+
+export function replicaPath(name: string): string {
+  return `replications/${encodeURIComponent(name)}`;
+}

@@ -1,0 +1,38 @@
+/** Options that mean the same wherever they stand. */
+import type { CliCommand } from './command.ts';
+import type { CliContext } from './context.ts';
+
+export interface ListOptions {
+  readonly full?: boolean;
+  readonly json?: boolean;
+  readonly utc?: boolean;
+}
+
+export interface YesOption {
+  readonly yes?: boolean;
+}
+
+export function jsonOption(command: CliCommand): CliCommand {
+  return command.option('--json', 'print the answer as JSON');
+}
+
+export function fullOption(command: CliCommand): CliCommand {
+  return command.option('-f, --full', 'show more than names');
+}
+
+export function utcOption(command: CliCommand): CliCommand {
+  return command.option('--utc', 'show times in UTC instead of the local zone');
+}
+
+export function yesOption(command: CliCommand): CliCommand {
+  return command.option('-y, --yes', 'do not ask');
+}
+
+/** Whether to go on: `--yes`, or what is answered on the terminal. @throws CliError when nobody can be asked. */
+export async function isConfirmed(
+  context: CliContext,
+  { yes }: YesOption,
+  question: string,
+): Promise<boolean> {
+  return yes === true || (await context.confirm(question));
+}

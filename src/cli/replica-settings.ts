@@ -1,0 +1,171 @@
+/** Settings of a replication task from the command line (replication §1.2, §9.4). */
+import type { JsonObject, JsonValue } from '../wire/json.ts';
+import type { CliCommand } from './command.ts';
+import { type Condition, parseCondition } from './conditions.ts';
+import type { CliContext } from './context.ts';
+import { UsageError } from './errors.ts';
+import { labelMap, type LabelPair, parseLabel } from './labels.ts';
+import { type Plain, toJson } from './output/json-text.ts';
+import type { ServerResource } from './resource.ts';
+import { wholeNumber } from './sizes.ts';
+
+export const MODES = ['enabled', 'paused', 'disabled'] as const;
+const COMPRESSIONS = ['none', 'zstd', 'gzip'] as const;
+
+/** Members that `--clear` sets back, by their names as options. */
+const CLEARABLE: ReadonlyMap<string, readonly [member: string, value: Plain]> = new Map([
+  ['entries', ['entries', []]],
+  ['include', ['include', null]],
+  ['exclude', ['exclude', null]],
+  ['each-n', ['each_n', null]],
+  ['each-s', ['each_s', null]],
+  ['when', ['when', null]],
+  ['prefix', ['dst_prefix', '']],
+]);
+
+export interface SettingsOptions {
+  readonly entries?: readonly string[];
+  readonly include?: readonly LabelPair[];
+  readonly exclude?: readonly LabelPair[];
+  readonly eachN?: number;
+  readonly eachS?: number;
+  readonly when?: Condition;
+  readonly prefix?: string;
+  readonly compression?: string;
+  readonly mode?: string;
+}
+
+export interface UpdateOptions extends SettingsOptions {
+  readonly sourceBucket?: string;
+  readonly clear?: readonly string[];
+}
+
+/** Filters of both eras, and how records are sent. */
+export function settingsOptions(command: CliCommand): CliCommand {
+  return command
+    .option('-n, --entries <pattern...>', "only these entries; '*' and '**' match, '!…' leaves out")
+    .parsedList(
+      '-I, --include <label=value...>',
+      'only records with all of these labels',
+      parseLabel,
+    )
+    .parsedList('-E, --exclude <label=value...>', 'no records with all of these labels', parseLabel)
+    .parsedOption('-N, --each-n <n>', 'only every n-th record of an entry', wholeNumber(1))
+    .parsedOption(
+      '-S, --each-s <seconds>',
+      'only one record of an entry in so many seconds',
+      parseEachS,
+    )
+    .parsedOption(
+      '-w, --when <json>',
+      "only records that meet this condition; 'null' removes it",
+      parseCondition,
+    )
+    .option('--prefix <path>', 'put before the names of entries at the destination')
+    .choiceOption('-c, --compression <kind>', 'of batches on their way', COMPRESSIONS)
+    .choiceOption('--mode <mode>', 'of the task', MODES);
+}
+
+export function clearOption(command: CliCommand): CliCommand {
+  const names = [...CLEARABLE.keys()].join(', ');
+  return command.parsedList('--clear <filter...>', `set back: ${names}`, (name) => {
+    if (CLEARABLE.has(name)) return name;
+    throw new UsageError(`'${name}' cannot be set back`, `These can: ${names}.`);
+  });
+}
+
+/** The body of POST. Members of older servers' era, and of newer ones, only when they were given. */
+export function createBody(
+  sourceBucket: string,
+  destination: Destination,
+  options: SettingsOptions,
+): JsonValue {
+  return new Map([
+    ['src_bucket', sourceBucket],
+    ...destinationMembers(destination),
+    ['entries', []],
+    ['when', null],
+    ['mode', 'enabled'],
+    ...givenMembers(options),
+  ]);
+}
+
+/** The body of PUT: what the server has now, with what was given on top. The token stays unless there is a destination. */
+export function updateBody(
+  current: JsonObject,
+  destination: Destination | undefined,
+  options: UpdateOptions,
+): JsonValue {
+  const { sourceBucket, clear = [] } = options;
+  const kept = [...current].filter(([name]) => name !== 'dst_token');
+  const cleared = clear.flatMap((name) => {
+    const change = CLEARABLE.get(name);
+    return change === undefined ? [] : [[change[0], toJson(change[1])] as const];
+  });
+  return new Map<string, JsonValue>([
+    ...kept,
+    ...(sourceBucket === undefined ? [] : [['src_bucket', sourceBucket] as const]),
+    ...(destination === undefined ? [] : destinationMembers(destination)),
+    ...cleared,
+    ...givenMembers(options),
+  ]);
+}
+
+/** Where a task sends. */
+export interface Destination {
+  readonly host: string;
+  readonly token: string;
+  readonly bucket: string;
+}
+
+/**
+ * The server connects to the destination by itself: its URL goes without user part, and with a slash at the end unless it
+ * has a base path; the token is always a text.
+ */
+export function destinationOf(context: CliContext, resource: ServerResource): Destination {
+  const { name, entryPath } = resource;
+  if (name === undefined || entryPath !== undefined) {
+    throw new UsageError(
+      'The destination is a bucket: <alias>/<bucket> or https://<token>@<host>/<bucket>',
+    );
+  }
+  const { url, token } = context.resolve(resource.server);
+  const { pathname } = new URL(url);
+  return {
+    host: pathname === '/' ? url : url.replace(/\/$/, ''),
+    token: token ?? '',
+    bucket: name,
+  };
+}
+
+function destinationMembers({ host, token, bucket }: Destination): [string, JsonValue][] {
+  return [
+    ['dst_bucket', bucket],
+    ['dst_host', host],
+    ['dst_token', token],
+  ];
+}
+
+function givenMembers(options: SettingsOptions): [string, JsonValue][] {
+  const { include, exclude, when } = options;
+  const plain: readonly (readonly [string, Plain | undefined])[] = [
+    ['entries', options.entries],
+    ['include', include === undefined ? undefined : labelMap(include)],
+    ['exclude', exclude === undefined ? undefined : labelMap(exclude)],
+    ['each_n', options.eachN],
+    ['each_s', options.eachS],
+    ['dst_prefix', options.prefix],
+    ['compression', options.compression],
+    ['mode', options.mode],
+  ];
+  const members = plain.flatMap(([name, value]): [string, JsonValue][] =>
+    value === undefined ? [] : [[name, toJson(value)]],
+  );
+  return when === undefined ? members : [...members, ['when', when.json]];
+}
+
+function parseEachS(text: string): number {
+  const seconds = Number(text);
+  if (/^\d+(\.\d+)?$/.test(text) && seconds > 0) return seconds;
+  throw new UsageError(`'${text}' is no number of seconds above 0`);
+}
