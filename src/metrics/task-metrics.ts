@@ -110,6 +110,18 @@ const TASK_METRICS: readonly TaskMetric[] = [
     read: ({ task }) => task.totals.compressedBytes,
   },
   {
+    name: 'millrace_task_wire_bytes_total',
+    help: 'Bytes over the link of a task with a budget, in both directions; 0 without one.',
+    kind: 'counter',
+    read: ({ task }) => task.budget.totalBytes,
+  },
+  {
+    name: 'millrace_task_budget_open',
+    help: '0 when the budget of a task lets nothing go out now, by its windows or its bytes per day.',
+    kind: 'gauge',
+    read: ({ task }) => (isBudgetOpen(task) ? 1 : 0),
+  },
+  {
     name: 'millrace_task_retries_total',
     help: 'Attempts after a failure.',
     kind: 'counter',
@@ -152,6 +164,10 @@ const TASK_METRICS: readonly TaskMetric[] = [
     read: ({ task }) => task.removedAtSource,
   },
 ];
+
+function isBudgetOpen({ settings, budget }: TaskFigures['task']): boolean {
+  return settings.budget === null || budget.plan(settings.budget, Date.now()).state === 'open';
+}
 
 /** Registers the metrics of all tasks; values since the start or the last change of a task's settings. */
 export function addTaskMetrics(registry: Registry, source: () => TaskMetricsSource): void {

@@ -3,6 +3,7 @@
  * Nothing is transferred, payloads never cross.
  */
 import type { Position } from '../catalog/positions.ts';
+import type { SliceBudget } from './budget/pacer.ts';
 import type { FailureKind } from './backoff.ts';
 import type { FilterState } from './filter-state.ts';
 import type { PreviewRequest } from './probe/preview.ts';
@@ -109,6 +110,8 @@ export interface SendJob extends ScanJob {
   readonly range: RangeScan | null;
   /** Something else of the task waits: the slice ends when it has caught up, without waiting for more. */
   readonly isAwaited: boolean;
+  /** `null`: the link is not limited. */
+  readonly budget: SliceBudget | null;
 }
 
 /** Look into the index for where a range begins and ends and how much it is. */
@@ -229,6 +232,8 @@ export interface SliceCounts {
   /** Records of the range's scope there, whether they match or not; 0 for the live cursor. */
   readonly seenRecords: number;
   readonly seenBytes: number;
+  /** What went over the link of a task with a budget, in both directions. */
+  readonly wireBytes: number;
 }
 
 export interface SendResult {
@@ -248,6 +253,8 @@ export interface SendResult {
   readonly failure: SliceFailure | null;
   /** Names of entries with ids above this one are needed to go on. */
   readonly needsEntriesAfter: number | null;
+  /** Until when (wall clock, ms) what was sent uses up the rate of the budget; 0 without one. */
+  readonly busyUntilMs: number;
 }
 
 export interface CountResult {

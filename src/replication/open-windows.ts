@@ -130,6 +130,11 @@ export class OpenWindows {
     }
   }
 
+  /** A window was begun, and is not finished. */
+  get hasStarted(): boolean {
+    return this.#windows.some(({ isStarted, unanswered }) => isStarted && unanswered > 0);
+  }
+
   /** The newest window, if nothing of it was sent. */
   lastUnstarted(): OpenWindow | undefined {
     const last = this.#windows.at(-1);

@@ -45,6 +45,20 @@ export class ProgressSaver {
     });
   }
 
+  /**
+   * Stores what the task has used of its budget. Returns before it is durable: a crash forgets one slice at most, because
+   * the next one is behind this in the order of commits.
+   */
+  saveBudgetUse(task: Task): void {
+    if (!task.budget.isUnsaved) return;
+    task.budget.isUnsaved = false;
+    this.#store.saveBudgetUse(task.id, task.budget.use).catch((err: unknown) => {
+      task.budget.isUnsaved = true;
+      const limited = rateLimited(this.#logger, `budget ${task.id}`, LOG_INTERVAL_MS);
+      limited.error({ err, task: task.name }, 'what a task used of its budget could not be stored');
+    });
+  }
+
   /** Resolves when nothing of these tasks is being written. */
   async settled(tasks: Iterable<Task>): Promise<void> {
     for (const task of tasks) {

@@ -11,8 +11,17 @@ import { DEFAULT_MAX_LETTERS, LetterStore } from './letters/letter-store.ts';
 import { decodeRange, encodeRange } from './ranges/range-codec.ts';
 import type { RangeChange } from './ranges/range-list.ts';
 import type { StoredRange } from './ranges/range.ts';
+import type { DayUse } from './budget/budget-plan.ts';
 import type { TokenSettings } from './settings.ts';
-import { decodeCursor, decodeTask, encodeCursor, encodeTask, tokenForHost } from './task-codec.ts';
+import {
+  decodeCursor,
+  decodeDayUse,
+  decodeTask,
+  encodeCursor,
+  encodeDayUse,
+  encodeTask,
+  tokenForHost,
+} from './task-codec.ts';
 import type { DeadLetter, LoadedTask, StoredTask, TaskCursor, TaskStore } from './types.ts';
 
 export class RocksTaskStore implements TaskStore {
@@ -44,7 +53,9 @@ export class RocksTaskStore implements TaskStore {
       // Both rows are written by one commit; a task without cursor cannot come from this code.
       if (cursor === undefined) throw new BugError(`task ${task.id} '${task.name}' has no cursor`);
       const ranges = this.#rangesOf(task.id);
-      loaded.push({ task, cursor: decodeCursor(cursor), ranges, isStale });
+      const use = this.#db.get(COLUMN_META, metaKey(META.budgetUse, task.id));
+      const budgetUse = use === undefined ? null : decodeDayUse(use);
+      loaded.push({ task, cursor: decodeCursor(cursor), ranges, budgetUse, isStale });
     });
     this.letters.load();
     return loaded;
@@ -90,10 +101,16 @@ export class RocksTaskStore implements TaskStore {
     added.done();
   }
 
+  async saveBudgetUse(taskId: number, use: DayUse): Promise<void> {
+    const key = metaKey(META.budgetUse, taskId);
+    await this.#commits.commitRows([{ column: COLUMN_META, key, value: encodeDayUse(use) }]);
+  }
+
   async remove(taskId: number): Promise<void> {
     const rows: RowChange[] = [
       { column: COLUMN_META, key: metaKey(META.task, taskId), value: null },
       { column: COLUMN_META, key: metaKey(META.cursor, taskId), value: null },
+      { column: COLUMN_META, key: metaKey(META.budgetUse, taskId), value: null },
       ...this.letters.removalRows(taskId),
     ];
     this.#forEachRow({ ...metaIdRange(META.taskRange, taskId), keysOnly: true }, (key) => {

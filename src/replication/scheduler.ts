@@ -249,8 +249,14 @@ export class Scheduler {
     const bucket = this.#resolve(task);
     if (task.loadError !== null || task.mode === 'disabled' || bucket === undefined) return;
     Object.assign(task, skipGaps(task));
+    const budgetWaitMs = this.#budgetWaitMs(task);
+    if (budgetWaitMs > 0) {
+      this.#waits.wait(task, budgetWaitMs);
+      return;
+    }
     if (task.mode === 'paused') {
-      this.#probe.start(task);
+      // Where bytes count, nobody asks how the target is.
+      if (task.settings.budget === null) this.#probe.start(task);
       return;
     }
     if (task.unsavedLetters.length > MAX_UNSAVED_LETTERS) {
@@ -265,6 +271,12 @@ export class Scheduler {
       this.#progress.save(task);
     }
     this.#begin(task, bucket.id);
+  }
+
+  /** How long the budget of the task lets nothing go out, ms. */
+  #budgetWaitMs(task: Task): number {
+    const { budget } = task.settings;
+    return budget === null ? 0 : Math.ceil(task.budget.waitMs(budget, Date.now()));
   }
 
   /** Begins the slice that is next, if there is anything to send. */
@@ -306,6 +318,7 @@ export class Scheduler {
     task.sliceStartMs = performance.now();
     await this.#letters.run(task);
     task.running = null;
+    if (!task.isRemoved) this.#progress.saveBudgetUse(task);
     this.#evaluate(task);
   }
 
@@ -344,6 +357,7 @@ export class Scheduler {
     if (task.isRemoved) return;
     // Before the cursor is stored: the bucket may be another one by now.
     this.#resolve(task);
+    this.#progress.saveBudgetUse(task);
     this.#progress.save(task);
     if (result.needsEntriesAfter !== null) this.#fetchNames(task, job.bucketId, result);
     if (version === task.version) this.#afterSlice(task, job, result);

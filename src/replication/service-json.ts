@@ -6,6 +6,8 @@ import { toDetailJson } from './settings.ts';
 import type { Task } from './task.ts';
 import { chooseCoding } from './transfer/compression.ts';
 
+const DAY_MS = 86_400_000;
+
 /** What the answers need besides the task itself. */
 export interface TaskView {
   readonly task: Task;
@@ -68,6 +70,7 @@ function extendedJson({ task, pending, lagMs, letters }: TaskView): string {
     looped_records: totals.looped,
     target_api: apiText(task),
     compression: compressionJson(task),
+    ...budgetState(task),
     total: diagnostics.total(),
     per_minute: diagnostics.perMinute(),
   };
@@ -85,6 +88,27 @@ function letterCounts(letters: LetterFigures): object {
     discarded,
     aged_out: agedOut,
   };
+}
+
+/** Nothing for tasks without a budget. */
+function budgetState({ settings, budget }: Task): object {
+  if (settings.budget === null) return {};
+  const { state, changesAtMs, use, leftBytes } = budget.plan(settings.budget, Date.now());
+  const changesAt = isoTime(changesAtMs);
+  const texts = {
+    open: 'sending is allowed',
+    window: `waiting for window${changesAt === null ? '' : ` until ${changesAt}`}`,
+    day: `the bytes of the day are used until ${changesAt}`,
+  };
+  const value = {
+    state,
+    text: texts[state],
+    changes_at: changesAt,
+    day: new Date(use.day * DAY_MS).toISOString().slice(0, 10),
+    used_bytes_today: use.bytes,
+    left_bytes_today: Number.isFinite(leftBytes) ? leftBytes : null,
+  };
+  return { budget: value };
 }
 
 function apiText({ target }: Task): string | null {

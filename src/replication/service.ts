@@ -112,8 +112,8 @@ export class TaskService implements ReplicationService {
 
   #load(): void {
     const { store, source } = this.#options;
-    for (const { task: stored, cursor, ranges, isStale } of store.load()) {
-      const task = new Task(stored, cursor, Date.now, ranges, RESEND_SEQUENCES);
+    for (const { task: stored, cursor, ranges, budgetUse, isStale } of store.load()) {
+      const task = new Task(stored, cursor, Date.now, ranges, RESEND_SEQUENCES, budgetUse);
       const { sequence } = cursor.position;
       task.resendSequence = Math.min(source.headSequence(), sequence + RESEND_SEQUENCES);
       this.#tasks.set(task.name, task);

@@ -20,6 +20,7 @@ export const SETTINGS_MEMBERS = [
   'compression',
   'order',
   'start',
+  'budget',
 ] as const;
 
 /** SDKs for JavaScript up to 1.17 add a copy of each member under this name (spec §1.2). */

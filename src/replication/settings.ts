@@ -17,6 +17,7 @@ import {
   readStringList,
   readVariant,
 } from './settings-json.ts';
+import { budgetJson, type LinkBudget, readBudget } from './budget/link-budget.ts';
 import { unknownMembers } from './settings-members.ts';
 
 export const REPLICATION_MODES = ['enabled', 'paused', 'disabled'] as const;
@@ -64,6 +65,8 @@ export interface ReplicationSettings {
   readonly legacy: boolean;
   /** `null`: not set, which is `oldest`. */
   readonly order: TaskOrder | null;
+  /** What of the link the task may use; own member, `null`: all of it. */
+  readonly budget: LinkBudget | null;
 }
 
 export interface LockedToken {
@@ -132,6 +135,7 @@ export function parseSettings(
     order: has(members, 'order')
       ? readVariant(members, 'order', TASK_ORDERS)
       : (stored?.order ?? null),
+    budget: has(members, 'budget') ? readBudget(members['budget']) : (stored?.budget ?? null),
   };
 }
 
@@ -170,6 +174,7 @@ export function toDetailJson(settings: ReplicationSettings): string {
   if (legacy || settings.eachN !== null) members.push(member('each_n', settings.eachN));
   if (legacy || settings.eachS !== null) members.push(member('each_s', settings.eachS));
   if (settings.order !== null) members.push(member('order', settings.order));
+  if (settings.budget !== null) members.push(member('budget', budgetJson(settings.budget)));
   return `{${members.join(',')}}`;
 }
 

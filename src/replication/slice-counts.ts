@@ -19,6 +19,7 @@ export class SliceCounter implements SendCounter {
   passedBytes = 0;
   seenRecords = 0;
   seenBytes = 0;
+  wireBytes = 0;
   readonly #errors: Map<number, { count: number; message: string }> = new Map();
 
   countSent(sent: SentBatch): void {
@@ -61,6 +62,7 @@ export class SliceCounter implements SendCounter {
       passedBytes: this.passedBytes,
       seenRecords: this.seenRecords,
       seenBytes: this.seenBytes,
+      wireBytes: this.wireBytes,
     };
   }
 }

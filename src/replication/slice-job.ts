@@ -19,6 +19,7 @@ export function newSendJob(
   range: TaskRange | null,
   isBrief: boolean,
 ): SendJob {
+  const { budget } = task.settings;
   const common = {
     kind: 'send',
     task: task.spec,
@@ -28,6 +29,7 @@ export function newSendJob(
     isTargetAvailable: task.isTargetAvailable,
     target: task.target,
     probeFirst: beginsWithProbe(task),
+    budget: budget && task.budget.sliceBudget(budget, Date.now()),
   } as const;
   if (range === null) {
     const { position, filterState, resendSequence } = task;
@@ -59,6 +61,7 @@ export async function runSlice(
 ): Promise<SendResult> {
   task.entries = null;
   task.sliceStartMs = performance.now();
+  const closing = closingTimer(task);
   let result: SendResult;
   try {
     const answer = await pool.run(job);
@@ -68,6 +71,21 @@ export async function runSlice(
     // What was sent by then, nobody knows.
     result = failedResult(job, error, head());
   }
+  clearTimeout(closing);
   task.running = null;
+  task.budget.used(
+    job.task.settings.budget,
+    result.counts.wireBytes,
+    result.busyUntilMs,
+    Date.now(),
+  );
   return result;
+}
+
+/** Cuts a slice off when the windows of its budget close; what was in flight is sent again when they open. */
+function closingTimer(task: Task): NodeJS.Timeout | undefined {
+  const { budget } = task.settings;
+  const inMs = budget && task.budget.closesInMs(budget, Date.now());
+  if (inMs === null) return undefined;
+  return setTimeout(() => task.stopSlice(), inMs);
 }

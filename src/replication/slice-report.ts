@@ -101,9 +101,11 @@ export function failedResult(job: SendJob, error: unknown, head: number): SendRe
       passedBytes: 0,
       seenRecords: 0,
       seenBytes: 0,
+      wireBytes: 0,
     },
     deadLetters: [],
     failure: { kind: 'bug', key: -1, message, retryAfterMs: null },
     needsEntriesAfter: null,
+    busyUntilMs: job.budget?.busyUntilMs ?? 0,
   };
 }

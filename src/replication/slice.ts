@@ -13,6 +13,7 @@ import { type ScanContext, WindowSource } from './scan/window-source.ts';
 import { placeOf } from './replication-path.ts';
 import { SAME_BUCKET_TEXT } from './settings-checks.ts';
 import { SliceCounter } from './slice-counts.ts';
+import { Pacer } from './budget/pacer.ts';
 import { TaskLine } from './task-line.ts';
 import { sharedName, type TaskSession } from './task-sessions.ts';
 import { STOPPED } from './transfer/failure.ts';
@@ -75,6 +76,8 @@ export class Slice {
   readonly #counter: SliceCounter = new SliceCounter();
   readonly #deadLetters: DeadLetter[] = [];
   readonly #endMs: number;
+  /** `null`: the link is not limited. */
+  readonly #pacer: Pacer | null;
   #inFlight = 0;
   #isCaughtUp = false;
   #isTargetAvailable: boolean;
@@ -97,7 +100,7 @@ export class Slice {
     const { bucketId, position, filterState, stopSequence, task, range } = job;
     const { filter, limits } = session;
     // Of ranges the live cursor is the only one to be shared with, and it is elsewhere.
-    const signature = range === null ? sharedName(session) : null;
+    const signature = range === null && job.budget === null ? sharedName(session) : null;
     const { dstPrefix, dstBucket } = task.settings;
     this.#context = context;
     this.#job = job;
@@ -111,7 +114,10 @@ export class Slice {
     this.#ends = this.#endsFor(job.target);
     this.#lastWorkMs = nowMs();
     this.#endMs = this.#lastWorkMs + options.sliceMs;
-    const settings = { bucketId, filter, dstPrefix, limits, signature, stopSequence, range };
+    this.#pacer = job.budget && new Pacer(job.budget, () => Date.now());
+    const windowRecords = job.budget === null ? range?.windowRecords : limits.maxRecords;
+    const scope = { bucketId, filter, dstPrefix, stopSequence, range };
+    const settings = { ...scope, limits, signature, windowRecords };
     this.#source = new WindowSource(scan, settings);
     this.#sender = new Sender({
       client,
@@ -220,6 +226,10 @@ export class Slice {
   #waitMs(): number | null | 'end' {
     const nowMs = this.#context.nowMs();
     const mayOpen = this.#mayOpen(nowMs);
+    const paceMs = this.#pacer?.waitMs() ?? 0;
+    if (this.#inFlight === 0 && paceMs > 0 && this.#failure === null) {
+      return this.#windows.hasStarted || this.#pacer?.isOver() !== true ? Math.ceil(paceMs) : 'end';
+    }
     if (this.#inFlight > 0)
       return mayOpen && this.#nextScanMs > nowMs ? this.#scanWaitMs(nowMs) : null;
     if (!mayOpen || !this.#isCaughtUp || this.#job.stopSequence !== null) return 'end';
@@ -235,6 +245,7 @@ export class Slice {
 
   #mayOpen(nowMs: number): boolean {
     if (this.#failure !== null || this.#needsEntriesAfter !== null) return false;
+    if (this.#pacer?.isOver() === true) return false;
     // Whoever has to make way gets on by a window all the same.
     return nowMs < this.#endMs && !(this.#hasOpened && this.#line.makesWay());
   }
@@ -298,7 +309,10 @@ export class Slice {
   }
 
   #startReady(): void {
-    while (this.#failure === null && this.#inFlight < this.#context.options.concurrency) {
+    // One at a time where bytes count: what is not answered yet is not counted yet.
+    const most = this.#pacer === null ? this.#context.options.concurrency : 1;
+    while (this.#failure === null && this.#inFlight < most) {
+      if (this.#pacer !== null && this.#pacer.waitMs() > 0) return;
       const pending = this.#lanes.take();
       if (pending === undefined) return;
       // Time is over: windows that are begun are finished, others are left to the next slice.
@@ -311,12 +325,13 @@ export class Slice {
   }
 
   #isOver(): boolean {
-    if (this.#context.nowMs() >= this.#endMs) return true;
+    if (this.#context.nowMs() >= this.#endMs || this.#pacer?.isOver() === true) return true;
     return this.#hasStarted && this.#line.makesWay();
   }
 
   async #send({ batch, open }: PendingBatch): Promise<void> {
     let outcome: BatchOutcome;
+    const beganMs = Date.now();
     try {
       crashPoint('batch-ready');
       outcome = await this.#sender.send(batch);
@@ -326,6 +341,7 @@ export class Slice {
       outcome = { kind: 'kept', failure: { kind: 'bug', key: -1, message, retryAfterMs: null } };
     }
     this.#inFlight--;
+    this.#pacer?.used(this.#group.wireBytes, beganMs);
     this.#lastWorkMs = this.#context.nowMs();
     this.#lanes.done(batch.entryId);
     if (outcome.kind === 'kept') {
@@ -356,6 +372,9 @@ export class Slice {
     this.#counter.passedBytes = passedBytes;
     this.#counter.seenRecords = this.#windows.seenRecords;
     this.#counter.seenBytes = this.#windows.seenBytes;
+    // Asking for the bucket counts, too.
+    this.#pacer?.used(this.#group.wireBytes, Date.now());
+    this.#counter.wireBytes = this.#group.wireBytes;
     return {
       kind: 'send',
       position,
@@ -368,6 +387,7 @@ export class Slice {
       deadLetters: this.#deadLetters,
       failure: this.#failure,
       needsEntriesAfter: this.#needsEntriesAfter,
+      busyUntilMs: this.#pacer?.busyUntilMs ?? 0,
     };
   }
 }

@@ -4,6 +4,7 @@ import { StoreFormatError } from '../errors/errors.ts';
 import type { Position } from '../catalog/positions.ts';
 import type { FilterState } from './filter-state.ts';
 import type { TokenOwner, TokenVault } from '../secrets/token-vault.ts';
+import type { DayUse } from './budget/budget-plan.ts';
 import { targetPlace } from './settings-checks.ts';
 import type { TokenSettings } from './settings.ts';
 import type { DeadLetter, LogGap, StoredTask, TaskCursor } from './types.ts';
@@ -110,6 +111,7 @@ const DEFAULTS = {
   lockedToken: null,
   unknownMembers: [],
   order: null,
+  budget: null,
 } as const;
 
 interface CursorRow {
@@ -154,6 +156,15 @@ const LETTER_DEFAULTS = {
   lengthBytes: 0,
   attempts: 1,
 } as const;
+
+export function encodeDayUse(use: DayUse): Buffer {
+  return encode(use);
+}
+
+/** @throws StoreFormatError. */
+export function decodeDayUse(row: Buffer): DayUse {
+  return decode(row, 'day of a link budget') as DayUse;
+}
 
 export function encodeDeadLetter(letter: DeadLetter): Buffer {
   return encode(letter);

@@ -2,6 +2,8 @@
 import type { Position } from '../catalog/positions.ts';
 import { type BackoffState, NO_BACKOFF } from './backoff.ts';
 import { HourlyDiagnostics } from './diagnostics.ts';
+import type { DayUse } from './budget/budget-plan.ts';
+import { TaskBudget } from './budget/task-budget.ts';
 import type { FilterState } from './filter-state.ts';
 import type { EntryNames, TaskSpec } from './messages.ts';
 import { TaskRanges } from './ranges/range-list.ts';
@@ -91,6 +93,7 @@ export class Task {
   /** The flag behind `is_active` (replication §1.3). */
   isAvailable: boolean;
   isTargetAvailable = false;
+  readonly budget: TaskBudget;
   /** What the target told when it was asked last; `null`: it never answered. */
   target: TargetInfo | null = null;
   /** Why bodies do not go out compressed as the settings ask; `null`: they do. */
@@ -117,7 +120,9 @@ export class Task {
     nowMs: () => number,
     ranges: readonly StoredRange[] = [],
     resendSequences = 0,
+    budgetUse: DayUse | null = null,
   ) {
+    this.budget = new TaskBudget(budgetUse);
     this.ranges = new TaskRanges(ranges, resendSequences);
     this.id = id;
     this.name = name;

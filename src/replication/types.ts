@@ -1,6 +1,7 @@
 /** Seams of replication: what the front asks of it, and what it asks of store and catalogue. Main thread only. */
 import type { Position } from '../catalog/positions.ts';
 import type { RowChange } from '../store/row-change.ts';
+import type { DayUse } from './budget/budget-plan.ts';
 import type { FilterState } from './filter-state.ts';
 import type { RangeChange } from './ranges/range-list.ts';
 import type { StoredRange } from './ranges/range.ts';
@@ -135,6 +136,8 @@ export interface LoadedTask {
   readonly cursor: TaskCursor;
   /** Ascending by id. */
   readonly ranges: readonly StoredRange[];
+  /** What of its link budget was used when it was stored last. */
+  readonly budgetUse: DayUse | null;
   /** The token lies in the store in a form that has to go: save the task again. */
   readonly isStale: boolean;
 }
@@ -162,6 +165,8 @@ export interface TaskStore {
     deadLetters: readonly DeadLetter[],
     ranges: readonly RangeChange[],
   ): Promise<void>;
+  /** What a task has used of its link budget; resolves when it is durable. May reject (disk full). */
+  saveBudgetUse(taskId: number, use: DayUse): Promise<void>;
   /** Removes task, cursor, dead letters and ranges; resolves when that is durable. */
   remove(taskId: number): Promise<void>;
 }

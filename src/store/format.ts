@@ -31,6 +31,7 @@ export const META = {
   lifecycle: 0x0c,
   taskRange: 0x0d,
   updateBlock: 0x0e,
+  budgetUse: 0x0f,
 } as const;
 
 /** Third byte of a `blocks` key (after the partition): sealed blocks of the log, or chunks of large records. */

@@ -26,6 +26,7 @@ import type { WorkerRuntime } from '../../src/replication/worker-runtime.ts';
 import { LetterStore } from '../../src/replication/letters/letter-store.ts';
 import type { RocksDatabase } from '../../src/store/rocks.ts';
 import type { RowChange } from '../../src/store/row-change.ts';
+import type { DayUse } from '../../src/replication/budget/budget-plan.ts';
 import { SecretKeys } from '../../src/secrets/secret-key.ts';
 import { TokenVault } from '../../src/secrets/token-vault.ts';
 import { LogFixture, type FixtureOptions, type FixtureRecord } from './log-fixture.ts';
@@ -48,6 +49,7 @@ export class MemoryTaskStore implements TaskStore {
   letters: LetterStore;
   readonly #commitRows: (rows: readonly RowChange[]) => Promise<void>;
   readonly #newLetters: () => LetterStore;
+  readonly budgetUse: Map<number, DayUse> = new Map();
   /** Replace it to start with other keys. */
   vault: TokenVault = newVault('11'.repeat(32));
   /** While set, writes reject. */
@@ -84,7 +86,8 @@ export class MemoryTaskStore implements TaskStore {
       const ranges = [...(this.ranges.get(task.id) ?? [])]
         .toSorted(([a], [b]) => a - b)
         .map(([, range]) => decodeRange(range));
-      return { task, cursor: decodeCursor(cursor), ranges, isStale };
+      const budgetUse = this.budgetUse.get(task.id) ?? null;
+      return { task, cursor: decodeCursor(cursor), ranges, budgetUse, isStale };
     });
   }
 
@@ -103,6 +106,11 @@ export class MemoryTaskStore implements TaskStore {
   rowsOf(task: StoredTask) {
     this.tasks.set(task.id, encodeTask(task, this.vault));
     return [];
+  }
+
+  async saveBudgetUse(taskId: number, use: DayUse): Promise<void> {
+    if (this.failure !== null) throw this.failure;
+    this.budgetUse.set(taskId, use);
   }
 
   tokenForHost(task: StoredTask, dstHost: string) {

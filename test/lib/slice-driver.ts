@@ -40,6 +40,7 @@ export function settingsFor(
     eachS: null,
     legacy: false,
     order: null,
+    budget: null,
     ...changes,
   };
 }
@@ -139,6 +140,7 @@ export class SliceDriver {
       resendSequence: this.resendSequence,
       range: this.range,
       isAwaited: false,
+      budget: null,
     };
   }
 }

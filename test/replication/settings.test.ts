@@ -36,6 +36,7 @@ describe('creating', () => {
       eachS: null,
       legacy: false,
       order: null,
+      budget: null,
     });
   });
 

@@ -64,6 +64,7 @@ describe('on-disk format 1', () => {
       lifecycle: 12,
       taskRange: 13,
       updateBlock: 14,
+      budgetUse: 15,
     });
   });
 

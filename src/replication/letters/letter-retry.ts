@@ -111,6 +111,7 @@ export class LetterRetry {
     const job = { kind: 'resend', task: spec, bucketId, line: line.buffer, letters } as const;
     const result = await pool.run(job);
     if (result.kind !== 'resend') throw new Error(`job resend answered with ${result.kind}`);
+    task.budget.used(task.settings.budget, result.counts.wireBytes, null, Date.now());
     if (version === task.version) this.#count(task, result);
     if (!task.isRemoved) await store.settle(task.id, result.outcomes);
     return result.failure;

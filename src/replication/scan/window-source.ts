@@ -34,6 +34,8 @@ export interface ScanSettings {
   readonly stopSequence: number | null;
   /** Only what is in the scope of a range, in the form for ranges. */
   readonly range?: RangeScan | null;
+  /** A window takes at most about so many records; default: as many as serve throughput best. */
+  readonly windowRecords?: number | undefined;
 }
 
 /** Takes records during a scan; ends with the batches made of them, if any. */
@@ -106,7 +108,14 @@ export class WindowSource {
       seenBytes += part.bytes;
       return true;
     };
-    const scanned = scanWindow(log, bucketId, from, stopSequence, take, range?.windowRecords);
+    const scanned = scanWindow(
+      log,
+      bucketId,
+      from,
+      stopSequence,
+      take,
+      this.#settings.windowRecords,
+    );
     if (scanned.end === 'head' && scanned.to.sequence === from.sequence) return undefined;
     const batches = sink.finish();
     return {

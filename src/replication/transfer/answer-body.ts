@@ -1,12 +1,13 @@
 /** Answers whose bodies matter: short ones as a whole, contents of records piece by piece. */
 import type { Dispatcher } from 'undici';
 import type { AnswerHeaders } from '../answer-headers.ts';
-import type {
-  Abortable,
-  HttpAnswer,
-  HttpRequest,
-  RequestGroup,
-  TargetClient,
+import {
+  answerHeadBytes,
+  type Abortable,
+  type HttpAnswer,
+  type HttpRequest,
+  type RequestGroup,
+  type TargetClient,
 } from './target-client.ts';
 
 /** Takes pieces of a body; an error ends the request with it. */
@@ -23,7 +24,7 @@ export function requestBody(
   take: TakePiece,
 ): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
-    client.dispatch(request, new BodyExchange(group, take, resolve, reject));
+    client.dispatch(request, new BodyExchange(group, take, resolve, reject), group);
   });
 }
 
@@ -83,10 +84,12 @@ class BodyExchange implements Dispatcher.DispatchHandler, Abortable {
     status: number,
     headers: AnswerHeaders,
   ): void {
+    this.#group.wireBytes += answerHeadBytes(headers);
     if (status >= 200) this.#answer = { status, headers };
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, piece: Buffer): void {
+    this.#group.wireBytes += piece.length;
     if (this.#abortReason !== undefined) return;
     try {
       this.#take(piece);

@@ -163,9 +163,12 @@ export class Sender {
       coding === null ? plain : await compressRequest(plain, batch, coding, compressor);
     try {
       const answer = await client.request(request, group);
+      if (!Buffer.isBuffer(request.body)) group.wireBytes += wire?.bytes ?? batch.bodyBytes;
       if (wire !== null) counter.countCompressed(batch.bodyBytes, wire.bytes);
       return { result: toResult(answer), gone: null };
     } catch (error) {
+      // How much of a stream got through before it broke is not known: all of it counts.
+      if (!Buffer.isBuffer(request.body)) group.wireBytes += wire?.bytes ?? batch.bodyBytes;
       if (source.gone !== null) return { result: failed(error), gone: source.gone.message };
       return { result: failed(error), gone: null };
     }

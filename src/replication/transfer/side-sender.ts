@@ -93,6 +93,7 @@ export class SideSender {
 
   /** At the end, whatever happened. */
   close(): void {
+    this.counter.wireBytes = this.group.wireBytes;
     this.#line.release();
   }
 }

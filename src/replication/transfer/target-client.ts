@@ -49,6 +49,8 @@ export interface Abortable {
 /** Requests that are given up together. */
 export class RequestGroup {
   readonly #exchanges: Set<Abortable> = new Set();
+  /** What requests of the group sent and received, without what TLS and TCP add. */
+  wireBytes = 0;
   #reason: Error | undefined;
 
   /** Why requests of the group are given up; undefined: they are not. */
@@ -75,10 +77,12 @@ export class TargetClient {
   readonly #pool: Pool;
   readonly #basePath: string;
   readonly #authorization: readonly string[];
+  readonly #hostBytes: number;
 
   /** @param url of the target, with an optional base path. @param token `null`: no `authorization`. */
   constructor(url: URL, token: string | null, options: TargetOptions) {
     this.#basePath = `${url.pathname.replace(/\/+$/, '')}/api/v1/`;
+    this.#hostBytes = url.host.length;
     this.#authorization = token === null ? [] : ['authorization', `Bearer ${token}`];
     this.#pool = new Pool(url.origin, {
       connect: newConnector(options),
@@ -96,14 +100,20 @@ export class TargetClient {
   request(request: HttpRequest, group: RequestGroup): Promise<HttpAnswer> {
     return new Promise((resolve, reject) => {
       if (group.abortReason !== undefined) reject(group.abortReason);
-      else this.dispatch(request, new Exchange(group, resolve, reject));
+      else this.dispatch(request, new Exchange(group, resolve, reject), group);
     });
   }
 
-  /** Hands everything about the answer to `handler`; for answers whose bodies matter. */
-  dispatch(request: HttpRequest, handler: Dispatcher.DispatchHandler): void {
+  /**
+   * Hands everything about the answer to `handler`; for answers whose bodies matter.
+   * @param group is told of the bytes of the request, except for bodies that are streams; who needs no count gives none.
+   */
+  dispatch(request: HttpRequest, handler: Dispatcher.DispatchHandler, group?: RequestGroup): void {
     const { method, path, body, recordHeaders } = request;
     const headers = this.#authorization.concat(request.headers);
+    if (group !== undefined) {
+      group.wireBytes += requestBytes(request, headers) + this.#basePath.length + this.#hostBytes;
+    }
     const options = { method, path: this.#basePath + path, headers, body };
     withRecordHeaders(recordHeaders, () => this.#pool.dispatch(options, handler));
   }
@@ -138,6 +148,34 @@ function newConnector(options: TargetOptions): buildConnector.connector {
       callback(...result);
     });
   };
+}
+
+/** The request line without what is below, `host`, `connection` and the empty line. */
+const REQUEST_FRAME_BYTES = 60;
+const STATUS_LINE_BYTES = 20;
+/** Colon, space and line end. */
+const HEADER_FRAME_BYTES = 4;
+
+function requestBytes(request: HttpRequest, headers: readonly string[]): number {
+  const { method, path, body, recordHeaders } = request;
+  let bytes = REQUEST_FRAME_BYTES + method.length + path.length;
+  for (const text of headers) bytes += text.length;
+  bytes += (headers.length / 2) * HEADER_FRAME_BYTES;
+  if (recordHeaders !== null) {
+    const { headerName, headerValue } = recordHeaders;
+    bytes += headerName.length + headerValue.length + HEADER_FRAME_BYTES;
+  }
+  return Buffer.isBuffer(body) ? bytes + body.length : bytes;
+}
+
+/** Bytes of the head of an answer. */
+export function answerHeadBytes(headers: AnswerHeaders): number {
+  let bytes = STATUS_LINE_BYTES + 2;
+  for (const [name, value] of Object.entries(headers)) {
+    const text = Array.isArray(value) ? value.join('') : (value ?? '');
+    bytes += name.length + text.length + HEADER_FRAME_BYTES;
+  }
+  return bytes;
 }
 
 /** One request and its answer. Settles once; what comes later is ignored. */
@@ -179,12 +217,14 @@ class Exchange implements Dispatcher.DispatchHandler, Abortable {
     status: number,
     headers: AnswerHeaders,
   ): void {
+    this.#group.wireBytes += answerHeadBytes(headers);
     if (status >= 200) this.#answer = { status, headers };
   }
 
   /** Not needed; read to the end so that the connection can be used again. */
   onResponseData(controller: Dispatcher.DispatchController, piece: Buffer): void {
     this.#bodyBytes += piece.length;
+    this.#group.wireBytes += piece.length;
     if (this.#bodyBytes > MAX_ANSWER_BODY_BYTES) controller.abort(new Error('Too long an answer'));
   }
 
