@@ -1,5 +1,5 @@
 import { ChildCalls } from './child-calls.ts';
-import type { LoadJob, LoadResult } from './load-job.ts';
+import type { LoadJob, LoadResult, LoadShape, LoadTarget } from './load-job.ts';
 import type { Scope } from './scope.ts';
 
 /** A running `bench/processes/load-driver`. */
@@ -21,6 +21,19 @@ export class LoadDriver {
       throw new Error(`${result.failedRequests} requests failed, ${result.records} records stored`);
     }
     return result;
+  }
+
+  /** Writes so many records with plain sockets, as fast as they are taken, to fill a bucket. @throws as `run` */
+  fill(target: LoadTarget, shape: LoadShape, records: number): Promise<LoadResult> {
+    return this.run({
+      generator: 'sockets',
+      target,
+      shape,
+      warmupMs: 0,
+      measureMs: 0,
+      requests: records / shape.recordsPerRequest,
+      watchedPids: [],
+    });
   }
 
   /** Where the payloads come from, in words. */

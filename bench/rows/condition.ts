@@ -116,20 +116,13 @@ function queryOf(when: unknown): {
 
 async function fill({ driver }: RowContext, server: Server, records: number): Promise<void> {
   await server.admin.createBucket(BUCKET);
-  await driver.run({
-    generator: 'sockets',
-    target: server.target(BUCKET),
-    shape: {
-      payloadBytes: PAYLOAD_BYTES,
-      recordsPerRequest: BATCH_RECORDS,
-      connections: CONNECTIONS,
-      entries: 1,
-    },
-    warmupMs: 0,
-    measureMs: 0,
-    requests: records / BATCH_RECORDS,
-    watchedPids: [],
-  });
+  const shape = {
+    payloadBytes: PAYLOAD_BYTES,
+    recordsPerRequest: BATCH_RECORDS,
+    connections: CONNECTIONS,
+    entries: 1,
+  };
+  await driver.fill(server.target(BUCKET), shape, records);
 }
 
 async function explain(context: RowContext, reader: ScanReader): Promise<string[]> {

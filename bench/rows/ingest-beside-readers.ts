@@ -13,7 +13,7 @@ import {
 import { ScanReader } from '../lib/scan-reader.ts';
 import type { ScanJob, ScanResult } from '../lib/scan-job.ts';
 import { Server, type Durability } from '../lib/server.ts';
-import { batchShape, BATCH_RECORDS } from '../lib/shapes.ts';
+import { batchShape } from '../lib/shapes.ts';
 import { quantile, ratioSpread, spreadOf } from '../lib/stats.ts';
 import { settle } from '../lib/wait.ts';
 
@@ -134,15 +134,8 @@ async function write(
 }
 
 async function fill({ settings, driver }: RowContext, server: Server): Promise<void> {
-  await driver.run({
-    generator: 'sockets',
-    target: server.target(BUCKET),
-    shape: batchShape(settings, PAYLOAD_BYTES),
-    warmupMs: 0,
-    measureMs: 0,
-    requests: STORED_RECORDS / BATCH_RECORDS,
-    watchedPids: [],
-  });
+  const shape = batchShape(settings, PAYLOAD_BYTES);
+  await driver.fill(server.target(BUCKET), shape, STORED_RECORDS);
 }
 
 async function explain(context: RowContext): Promise<string[]> {

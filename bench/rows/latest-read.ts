@@ -11,12 +11,12 @@ import {
   type RowResult,
 } from '../lib/row.ts';
 import { Server } from '../lib/server.ts';
-import { batchShape, singleShape } from '../lib/shapes.ts';
+import { BATCH_RECORDS, batchShape, singleShape } from '../lib/shapes.ts';
 
 const BUCKET = 'bench';
 const PAYLOAD_BYTES = 1024;
 /** Enough that the latest record is not the only one of its entry. */
-const RECORD_REQUESTS = 64;
+const STORED_RECORDS = 64 * BATCH_RECORDS;
 const GOAL = 0.5;
 
 /** autocannon takes the `content-length` of an answer to HEAD for a promise, so HEAD is measured with sockets only. */
@@ -69,13 +69,6 @@ function explain(context: RowContext): Promise<string[]> {
 }
 
 async function fill({ settings, driver }: RowContext, server: Server): Promise<void> {
-  await driver.run({
-    generator: 'sockets',
-    target: server.target(BUCKET),
-    shape: { ...batchShape(settings, PAYLOAD_BYTES), entries: settings.entries },
-    warmupMs: 0,
-    measureMs: 0,
-    requests: RECORD_REQUESTS,
-    watchedPids: [],
-  });
+  const shape = { ...batchShape(settings, PAYLOAD_BYTES), entries: settings.entries };
+  await driver.fill(server.target(BUCKET), shape, STORED_RECORDS);
 }

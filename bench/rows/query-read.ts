@@ -102,20 +102,13 @@ async function fill(
 ): Promise<number> {
   await server.admin.createBucket(bucket);
   await settle([server.pid]);
-  const load = await driver.run({
-    generator: 'sockets',
-    target: server.target(bucket),
-    shape: {
-      payloadBytes: PAYLOAD_BYTES,
-      recordsPerRequest: BATCH_RECORDS,
-      connections: ENTRIES,
-      entries: ENTRIES,
-    },
-    warmupMs: 0,
-    measureMs: 0,
-    requests: records / BATCH_RECORDS,
-    watchedPids: [],
-  });
+  const shape = {
+    payloadBytes: PAYLOAD_BYTES,
+    recordsPerRequest: BATCH_RECORDS,
+    connections: ENTRIES,
+    entries: ENTRIES,
+  };
+  const load = await driver.fill(server.target(bucket), shape, records);
   return load.recordsPerSecond;
 }
 
