@@ -1,8 +1,7 @@
 /** One running instance for all scenarios of a client. */
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, beforeAll } from 'vitest';
+import { newTempDir } from '../../lib/temp-dir.ts';
+import type { TempDir } from '../../lib/temp-dir.ts';
 import { freePort, ServerProcess } from '../../lib/server-process.ts';
 
 export const CLIENT_TOKEN = 'clients-token';
@@ -18,12 +17,12 @@ export interface ClientServer {
  */
 export function useClientServer(env: Readonly<Record<string, string>> = {}): ClientServer {
   let server: ServerProcess | undefined;
-  let dataPath = '';
+  let folder: TempDir | undefined;
   beforeAll(async () => {
-    dataPath = await mkdtemp(join(tmpdir(), 'millrace-clients-'));
+    folder = await newTempDir();
     const settings = { MILLRACE_DURABILITY: 'os', RS_INSTANCE_NAME: 'clients', ...env };
     server = new ServerProcess({
-      dataPath,
+      dataPath: folder.path,
       port: await freePort(),
       token: CLIENT_TOKEN,
       env: settings,
@@ -36,7 +35,7 @@ export function useClientServer(env: Readonly<Record<string, string>> = {}): Cli
       const code = await running?.stop();
       if (code !== 0) throw new Error(`the server ended with ${code}:\n${running?.output}`);
     } finally {
-      await rm(dataPath, { recursive: true, force: true });
+      await folder?.remove();
     }
   });
   return {
