@@ -10,6 +10,7 @@ import {
 import { readBatch, writeBatch } from './handlers/batch.ts';
 import { createBucket, readBucket, removeBucket, updateBucket } from './handlers/buckets.ts';
 import { removeBatch, removeEntryOrRecord, updateBatch, updateRecord } from './handlers/changes.ts';
+import { cancelComparison, readComparison, startComparison } from './handlers/comparisons.ts';
 import { discardDeadLetters, listDeadLetters, retryDeadLetters } from './handlers/dead-letters.ts';
 import { readRecord, writeRecord } from './handlers/entries.ts';
 import { removeMulti, updateMulti } from './handlers/io-changes.ts';
@@ -149,6 +150,10 @@ export const ENDPOINTS: Readonly<Record<Target, Endpoint>> = {
   replicationPreview: endpoint({ post: previewReplication }, 'replication'),
   deadLetters: endpoint({ get: listDeadLetters, delete: discardDeadLetters }, 'replication'),
   deadLettersRetry: endpoint({ post: retryDeadLetters }, 'replication'),
+  replicationCompare: endpoint(
+    { get: readComparison, post: startComparison, delete: cancelComparison },
+    'replication',
+  ),
   lifecycles: endpoint({ get: listLifecycles }, 'lifecycle'),
   lifecycle: endpoint(
     { get: readLifecycle, post: createLifecycle, put: updateLifecycle, delete: removeLifecycle },

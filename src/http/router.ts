@@ -37,6 +37,7 @@ export const TARGETS = [
   'replicationPreview',
   'deadLetters',
   'deadLettersRetry',
+  'replicationCompare',
   'lifecycles',
   'lifecycle',
   'lifecycleMode',
@@ -220,6 +221,7 @@ const OF_REPLICATION: ReadonlyMap<string, Target> = new Map([
   ['backfills', 'replicationBackfills'],
   ['dead_letters', 'deadLetters'],
   ['dead_letters/retry', 'deadLettersRetry'],
+  ['compare', 'replicationCompare'],
 ]);
 
 const BACKFILL = /^backfills\/([^/]+)$/;

@@ -116,6 +116,7 @@ export class ReplicationEngine {
    * threads. Afterwards nothing of replication reads the store. Idempotent.
    */
   async stop(graceMs: number): Promise<void> {
+    await this.service.comparisons.stop();
     await this.#scheduler.stop(graceMs);
     await this.#pool.close();
   }

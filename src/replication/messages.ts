@@ -5,6 +5,7 @@
 import type { Position } from '../catalog/positions.ts';
 import type { SliceBudget } from './budget/pacer.ts';
 import type { FailureKind } from './backoff.ts';
+import type { CompareCounts, Difference } from './compare/types.ts';
 import type { FilterState } from './filter-state.ts';
 import type { PreviewRequest } from './probe/preview.ts';
 import type { Finding, TargetTrial } from './probe/types.ts';
@@ -177,6 +178,27 @@ export interface ResendJob {
   readonly letters: readonly LetterPlace[];
 }
 
+/** Compare a piece of one entry with the target, and send what is missing. */
+export interface CompareJob {
+  readonly kind: 'compare';
+  readonly task: TaskSpec;
+  /** Source of the records; `null`: it is missing. */
+  readonly bucketId: number | null;
+  readonly line: SharedArrayBuffer;
+  /** As it is called now. */
+  readonly entry: { readonly id: number; readonly name: string };
+  /** µs: [from, stop). */
+  readonly fromTs: bigint;
+  readonly stopTs: bigint;
+  /** Read the contents of both sides, too. */
+  readonly hashes: boolean;
+  readonly repair: boolean;
+  /** It ends about this time later, wherever it is. */
+  readonly budgetMs: number;
+  /** Differences told one by one; all are counted. */
+  readonly maxDifferences: number;
+}
+
 /** Which records are still there? */
 export interface InspectJob {
   readonly kind: 'inspect';
@@ -190,7 +212,8 @@ export type ReplicationJob =
   | PlanJob
   | TrialJob
   | ResendJob
-  | InspectJob;
+  | InspectJob
+  | CompareJob;
 
 /**
  * Why a slice could not go on. Besides the kinds of `backOff`: `auth` waits for `retryAfterMs` or new settings,
@@ -300,6 +323,18 @@ export interface ResendResult {
   readonly failure: SliceFailure | null;
 }
 
+export interface CompareResult {
+  readonly kind: 'compare';
+  /** Everything before is looked at; `null`: all of the entry. */
+  readonly nextTs: bigint | null;
+  readonly counts: CompareCounts;
+  readonly differences: readonly Difference[];
+  /** What repairing sent. */
+  readonly traffic: SliceCounts;
+  /** Why it ended before its time. */
+  readonly failure: SliceFailure | null;
+}
+
 export interface InspectResult {
   readonly kind: 'inspect';
   /** In the order of the places. */
@@ -314,7 +349,8 @@ export type ReplicationResult =
   | TryResult
   | PreviewResult
   | ResendResult
-  | InspectResult;
+  | InspectResult
+  | CompareResult;
 
 /** Runs jobs, in worker threads or (in tests) in this one. */
 export interface ReplicationPool {

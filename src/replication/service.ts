@@ -3,6 +3,7 @@ import type { ProvisionedReplication } from '../config/replication-variables.ts'
 import { ApiError } from '../errors/errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { RowChange } from '../store/row-change.ts';
+import { CompareService } from './compare/compare-service.ts';
 import type { LetterFigures } from './letters/letter.ts';
 import { LetterService } from './letters/letter-service.ts';
 import { closeGap, openGap } from './log-ranges.ts';
@@ -75,6 +76,7 @@ export interface TaskFigures {
 
 export class TaskService implements ReplicationService {
   readonly deadLetters: LetterService;
+  readonly comparisons: CompareService;
   readonly #options: ServiceOptions;
   readonly #tasks: Map<string, Task> = new Map();
   /** Names with a change that is not durable yet: changes of one name come one after the other. */
@@ -83,9 +85,17 @@ export class TaskService implements ReplicationService {
 
   constructor(options: ServiceOptions) {
     this.#options = options;
-    const { pool, scheduler, store } = options;
+    const { pool, scheduler, store, source, logger, pending } = options;
     const existing = (name: string): Task => this.#existing(name);
     this.deadLetters = new LetterService({ pool, scheduler, store: store.letters, existing });
+    this.comparisons = new CompareService({
+      pool,
+      source,
+      logger,
+      existing,
+      pendingRecords: (task) => pending.figures(task).records,
+      random: Math.random,
+    });
     this.backfills = new BackfillService({
       scheduler,
       store,
@@ -252,6 +262,7 @@ export class TaskService implements ReplicationService {
         task.ranges.abandon(MOVED_TEXT, Date.now());
       } else task.gaps = gaps;
       scheduler.changed(task);
+      await this.comparisons.interrupt(task);
     });
   }
 
@@ -286,6 +297,7 @@ export class TaskService implements ReplicationService {
         throw new ApiError(409, `Can't remove provisioned replication '${name}'`);
       }
       const { scheduler, store } = this.#options;
+      await this.comparisons.interrupt(task);
       await scheduler.remove(task);
       try {
         await store.remove(task.id);

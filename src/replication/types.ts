@@ -5,6 +5,7 @@ import type { DayUse } from './budget/budget-plan.ts';
 import type { FilterState } from './filter-state.ts';
 import type { RangeChange } from './ranges/range-list.ts';
 import type { StoredRange } from './ranges/range.ts';
+import type { Comparisons } from './compare/compare-service.ts';
 import type { DeadLetters } from './letters/letter-service.ts';
 import type { LetterStore } from './letters/letter-store.ts';
 import type { ReplicationSettings, TokenSettings } from './settings.ts';
@@ -17,6 +18,7 @@ import type { ReplicationSettings, TokenSettings } from './settings.ts';
  */
 export interface ReplicationService {
   readonly deadLetters: DeadLetters;
+  readonly comparisons: Comparisons;
 
   /**
    * Answer of `GET /replications`, sorted by name. Waits up to about a second for exact pending counts of tasks that

@@ -2,11 +2,13 @@
 import { attachRocks, type RocksReader } from '../store/rocks.ts';
 import { RingReader } from '../ring/reader.ts';
 import { countPending } from './count.ts';
+import { compareEntry } from './compare/compare-entry.ts';
 import { inspectRecords } from './letters/inspect.ts';
 import { resendLetters } from './letters/resend.ts';
 import { planRange } from './ranges/plan.ts';
 import type {
   CheckResult,
+  CompareJob,
   CountJob,
   PreviewJob,
   ReplicationJob,
@@ -81,6 +83,8 @@ export class WorkerRuntime {
         return this.#preview(job);
       case 'resend':
         return this.#resend(job);
+      case 'compare':
+        return this.#compare(job);
       case 'inspect':
         return inspectRecords(this.#scan.log.store, job.places);
     }
@@ -104,6 +108,12 @@ export class WorkerRuntime {
     } finally {
       log.close();
     }
+  }
+
+  async #compare(job: CompareJob): Promise<ReplicationResult> {
+    const session = this.#sessions.sessionOf(job.task);
+    const client = this.#clientFor(job.task.settings);
+    return compareEntry(this.#slices, job, session, client);
   }
 
   async #resend(job: ResendJob): Promise<ReplicationResult> {

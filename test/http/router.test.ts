@@ -49,6 +49,7 @@ describe('router', () => {
     ['/replications/r/preview/', 'replicationPreview r'],
     ['/replications/r/mode/', 'replicationMode r'],
     ['/replications/r/dead_letters', 'deadLetters r'],
+    ['/replications/r/compare', 'replicationCompare r'],
     ['/replications/r%2Fs/dead_letters/retry/', 'deadLettersRetry r/s'],
   ])('%s is %s', (path, expected) => {
     expect(api(path)).toBe(expected);

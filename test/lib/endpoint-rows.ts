@@ -211,6 +211,9 @@ const REPLICATIONS: readonly EndpointRow[] = [
     body: '{"state":"paused"}',
   }),
   row('replicationBackfill', 'DELETE', '/replications/missing/backfills/1', 'F', NO_TASK),
+  ...reading('replicationCompare', '/replications/missing/compare', 'F', NO_TASK),
+  row('replicationCompare', 'POST', '/replications/missing/compare', 'F', NO_TASK, { body: '{}' }),
+  row('replicationCompare', 'DELETE', '/replications/missing/compare', 'F', NO_TASK),
   ...reading('deadLetters', '/replications/missing/dead_letters', 'F', NO_TASK),
   row('deadLetters', 'DELETE', '/replications/missing/dead_letters', 'F', NO_TASK, {
     body: '{"all":true}',

@@ -191,6 +191,12 @@ function recordingReplications(calls: string[]): ReplicationService {
     check: async (name, body) => `{"check":${JSON.stringify(name)},"body":${JSON.stringify(body)}}`,
     preview: async (name, body) =>
       `{"preview":${JSON.stringify(name)},"body":${JSON.stringify(body)}}`,
+    comparisons: {
+      start: async (name, body) =>
+        `{"compare":${JSON.stringify(name)},"body":${JSON.stringify(body)}}`,
+      detail: (name) => `{"of":${JSON.stringify(name)}}`,
+      cancel: async (name) => `{"cancelled":${JSON.stringify(name)}}`,
+    },
     deadLetters: {
       list: async (name, request) =>
         `{"of":${JSON.stringify(name)},"x":${JSON.stringify(request)}}`,

@@ -66,10 +66,13 @@ export class BatchBuilder implements RecordSink {
     }
   }
 
-  /** Adds an update that gives the target's record all labels of this one. */
-  appendLabels(view: BlockView, index: number): void {
+  /**
+   * Adds an update that gives the target's record all labels of this one.
+   * @param removed names of labels that it is to lose.
+   */
+  appendLabels(view: BlockView, index: number, removed: readonly string[] = []): void {
     const { labels, path } = this.#metas.of(view, view.metaIndex(index));
-    this.#addLabels(view, index, labels, path);
+    this.#addLabels(view, index, [...labels, ...removed.flatMap((name) => [name, ''])], path);
   }
 
   /** All batches; those of one entry in the order of the log. */

@@ -15,6 +15,7 @@ export type TakePiece = (piece: Buffer) => void;
 
 /**
  * Makes a request and hands the body of its answer on as it comes.
+ * @param onHead called with status and headers before the body comes; an error ends the request with it.
  * @returns the answer when the whole body was there; rejects like `TargetClient.request`, and when it broke off.
  */
 export function requestBody(
@@ -22,9 +23,10 @@ export function requestBody(
   request: HttpRequest,
   group: RequestGroup,
   take: TakePiece,
+  onHead: (answer: HttpAnswer) => void = () => undefined,
 ): Promise<HttpAnswer> {
   return new Promise((resolve, reject) => {
-    client.dispatch(request, new BodyExchange(group, take, resolve, reject), group);
+    client.dispatch(request, new BodyExchange(group, { take, onHead }, resolve, reject), group);
   });
 }
 
@@ -45,9 +47,14 @@ export async function requestText(
   return { ...answer, text: Buffer.concat(pieces).toString() };
 }
 
+interface AnswerReader {
+  readonly take: TakePiece;
+  readonly onHead: (answer: HttpAnswer) => void;
+}
+
 class BodyExchange implements Dispatcher.DispatchHandler, Abortable {
   readonly #group: RequestGroup;
-  readonly #take: TakePiece;
+  readonly #reader: AnswerReader;
   readonly #resolve: (answer: HttpAnswer) => void;
   readonly #reject: (error: Error) => void;
   #controller: Dispatcher.DispatchController | undefined;
@@ -56,12 +63,12 @@ class BodyExchange implements Dispatcher.DispatchHandler, Abortable {
 
   constructor(
     group: RequestGroup,
-    take: TakePiece,
+    reader: AnswerReader,
     resolve: (answer: HttpAnswer) => void,
     reject: (error: Error) => void,
   ) {
     this.#group = group;
-    this.#take = take;
+    this.#reader = reader;
     this.#resolve = resolve;
     this.#reject = reject;
     group.add(this);
@@ -85,14 +92,20 @@ class BodyExchange implements Dispatcher.DispatchHandler, Abortable {
     headers: AnswerHeaders,
   ): void {
     this.#group.wireBytes += answerHeadBytes(headers);
-    if (status >= 200) this.#answer = { status, headers };
+    if (status < 200 || this.#abortReason !== undefined) return;
+    const answer = { status, headers };
+    this.#answer = answer;
+    this.#attempt(() => this.#reader.onHead(answer));
   }
 
   onResponseData(_controller: Dispatcher.DispatchController, piece: Buffer): void {
     this.#group.wireBytes += piece.length;
-    if (this.#abortReason !== undefined) return;
+    if (this.#abortReason === undefined) this.#attempt(() => this.#reader.take(piece));
+  }
+
+  #attempt(read: () => void): void {
     try {
-      this.#take(piece);
+      read();
     } catch (error) {
       this.abort(error instanceof Error ? error : new Error(String(error)));
     }

@@ -99,17 +99,33 @@ async function hasContent(
   batch: Batch,
   line: string,
 ): Promise<boolean> {
+  const { body } = batch;
+  const ours = Buffer.isBuffer(body)
+    ? [contentOf(batch, body, line)]
+    : records.readLarge(batch, body);
+  return hasSameContent(place, tsOfLine(line), await digestOf(ours));
+}
+
+/** SHA-256 of content in pieces. */
+export async function digestOf(pieces: Iterable<Buffer> | AsyncIterable<Buffer>): Promise<Buffer> {
+  const hash = createHash('sha256');
+  for await (const piece of pieces) hash.update(piece);
+  return hash.digest();
+}
+
+/** Reads the target's record. @param digest SHA-256 of ours. @throws TargetLookupError, and what requests reject with. */
+export async function hasSameContent(
+  place: TargetPlace,
+  ts: bigint,
+  digest: Buffer,
+): Promise<boolean> {
   const theirs = createHash('sha256');
-  const request = newRecordRequest(place, tsOfLine(line), 'GET');
+  const request = newRecordRequest(place, ts, 'GET');
   const answer = await requestBody(place.client, request, place.group, (piece) => {
     theirs.update(piece);
   });
   if (answer.status !== 200) throw new TargetLookupError(answer);
-  const ours = createHash('sha256');
-  const { body } = batch;
-  if (Buffer.isBuffer(body)) ours.update(contentOf(batch, body, line));
-  else for await (const piece of records.readLarge(batch, body)) ours.update(piece);
-  return ours.digest().equals(theirs.digest());
+  return theirs.digest().equals(digest);
 }
 
 function contentOf(batch: Batch, body: Buffer, wanted: string): Buffer {

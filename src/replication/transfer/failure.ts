@@ -1,7 +1,15 @@
 /** What a slice reports when a request did not get through. */
 import { BugError } from '../../errors/errors.ts';
+import { answerMessage, parseRetryAfter } from '../answer-headers.ts';
 import type { SliceFailure } from '../messages.ts';
-import type { RecordAction, RequestAction, RequestResult } from '../outcome.ts';
+import {
+  AUTH_WAIT_MS,
+  type RecordAction,
+  type RequestAction,
+  type RequestResult,
+} from '../outcome.ts';
+import { classifyTransportError } from '../transport-error.ts';
+import { TargetLookupError } from './target-records.ts';
 
 /** The main thread asked for the end. */
 export const STOPPED: SliceFailure = {
@@ -48,4 +56,19 @@ export function failureWith(
     case 'duplicate-check':
       throw new BugError(`action ${action.action} (${key} ${message}) is no failure`);
   }
+}
+
+/** Of a request that asked what the target has. */
+export function lookupFailure(error: unknown): SliceFailure {
+  if (error instanceof TargetLookupError) {
+    const { status, headers } = error.answer;
+    const message = answerMessage(headers);
+    if (status === 401 || status === 403) {
+      return { kind: 'auth', key: status, message, retryAfterMs: AUTH_WAIT_MS };
+    }
+    const retryAfterMs = parseRetryAfter(headers, Date.now());
+    return { kind: 'refused', key: status, message, retryAfterMs };
+  }
+  const { kind, key, message } = classifyTransportError(error);
+  return { kind, key, message, retryAfterMs: null };
 }

@@ -1,10 +1,8 @@
 /** Sends one batch and finds out what became of its records (replication §5.7). */
 import { ApiError } from '../../errors/errors.ts';
-import { answerMessage, parseRetryAfter } from '../answer-headers.ts';
 import { isMetaEntry } from '../entry-pattern.ts';
 import type { SliceFailure } from '../messages.ts';
 import {
-  AUTH_WAIT_MS,
   decideRequest,
   type RecordAction,
   type RequestAction,
@@ -19,7 +17,6 @@ import {
   tsOfLine,
 } from '../scan/batch.ts';
 import { isOnPath } from '../replication-path.ts';
-import { classifyTransportError } from '../transport-error.ts';
 import type { DeadLetter } from '../types.ts';
 import { compressRequest, newBatchRequest } from './batch-request.ts';
 import type { BodyCompressor, Coding } from './compression.ts';
@@ -36,10 +33,9 @@ import {
   type SentBatch,
   toResult,
 } from './send-result.ts';
-import { describeResult, failureOf, failureWith } from './failure.ts';
+import { describeResult, failureOf, failureWith, lookupFailure } from './failure.ts';
 import type { RefusalMemory } from './refusal-memory.ts';
 import type { RequestGroup, TargetClient } from './target-client.ts';
-import { TargetLookupError } from './target-records.ts';
 
 /** Told about everything that is counted per attempt. */
 export interface SendCounter {
@@ -364,18 +360,4 @@ export class Sender {
       attempts: 1,
     };
   }
-}
-
-function lookupFailure(error: unknown): SliceFailure {
-  if (error instanceof TargetLookupError) {
-    const { status, headers } = error.answer;
-    const message = answerMessage(headers);
-    if (status === 401 || status === 403) {
-      return { kind: 'auth', key: status, message, retryAfterMs: AUTH_WAIT_MS };
-    }
-    const retryAfterMs = parseRetryAfter(headers, Date.now());
-    return { kind: 'refused', key: status, message, retryAfterMs };
-  }
-  const { kind, key, message } = classifyTransportError(error);
-  return { kind, key, message, retryAfterMs: null };
 }
