@@ -33,7 +33,7 @@ interface Size {
 }
 
 /** One measured delivery or ingest. */
-interface Portion {
+export interface Portion {
   readonly recordsPerSecond: number;
   readonly targetCpuUsPerRecord: number;
   /** 0 for an ingest: there is no source. */
@@ -132,7 +132,7 @@ function cpuNote({ name }: Size, { direct, replicated }: Rounds): string {
 }
 
 /** Creates the bucket on both sides and lets its task fall behind. */
-async function fallBehind(
+export async function fallBehind(
   context: RowContext,
   source: Server,
   target: Server,
@@ -183,7 +183,8 @@ async function ingest(
   };
 }
 
-async function deliver(source: Server, target: Server, task: string): Promise<Portion> {
+/** Lets the task of that name catch up; the bucket has its name, too. */
+export async function deliver(source: Server, target: Server, task: string): Promise<Portion> {
   const records = await source.admin.pendingRecords(task);
   const targetStartUs = cpuTimeUs(target.pid);
   const sourceStartUs = cpuTimeUs(source.pid);

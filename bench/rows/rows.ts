@@ -5,6 +5,7 @@ import { catchUp } from './catch-up.ts';
 import { catchUpReductStore } from './catch-up-reductstore.ts';
 import { commitPause } from './commit-pause.ts';
 import { condition } from './condition.ts';
+import { copying } from './cp.ts';
 import { diskWrites } from './disk-writes.ts';
 import { fanOut } from './fan-out.ts';
 import { ingestBesideReaders } from './ingest-beside-readers.ts';
@@ -36,6 +37,7 @@ export const ROWS: readonly Row[] = [
   manyTasks,
   hungTarget,
   longLink,
+  copying,
   targetReturn,
   pendingMemory,
   diskWrites,

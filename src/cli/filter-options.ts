@@ -2,6 +2,7 @@
 import { JsonSyntaxError, parseJson } from '../wire/json.ts';
 import type { CliCommand } from './command.ts';
 import { UsageError } from './errors.ts';
+import { type LabelPair, parseLabel } from './labels.ts';
 import { wholeNumber } from './sizes.ts';
 import { parseTime } from './times.ts';
 
@@ -21,8 +22,6 @@ export interface ConditionOptions {
   readonly when?: string;
   readonly strict?: boolean;
 }
-
-export type LabelPair = readonly [name: string, value: string];
 
 /** @param nowUs what `now` means in times. */
 export function addTimeOptions(
@@ -45,8 +44,8 @@ export function addEntriesOption(command: CliCommand): CliCommand {
 
 export function addLabelOptions(command: CliCommand): CliCommand {
   return command
-    .parsedList('-I, --include <label=value...>', 'only records with all of these', parsePair)
-    .parsedList('-E, --exclude <label=value...>', 'no records with all of these', parsePair);
+    .parsedList('-I, --include <label=value...>', 'only records with all of these', parseLabel)
+    .parsedList('-E, --exclude <label=value...>', 'no records with all of these', parseLabel);
 }
 
 export function addConditionOptions(command: CliCommand): CliCommand {
@@ -73,24 +72,6 @@ export function parseJsonText(text: string): string {
       `Write for example '{"&anomaly": {"$eq": true}}'.`,
     );
   }
-}
-
-/** @throws UsageError when a label is named twice with different values. */
-export function toLabelMap(pairs: readonly LabelPair[] = []): Record<string, string> {
-  const known = new Map<string, string>();
-  for (const [name, value] of pairs) {
-    if ((known.get(name) ?? value) !== value) {
-      throw new UsageError(`Label '${name}' cannot have two values at once`);
-    }
-    known.set(name, value);
-  }
-  return Object.fromEntries(known);
-}
-
-function parsePair(text: string): LabelPair {
-  const equals = text.indexOf('=');
-  if (equals > 0) return [text.slice(0, equals), text.slice(equals + 1)];
-  throw new UsageError(`'${text}' is no label with a value`, 'Write <label>=<value>.');
 }
 
 function parseSeconds(text: string): number {

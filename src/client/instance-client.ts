@@ -75,6 +75,8 @@ export class InstanceClient {
   apiVersion: readonly [number, number] | null = null;
   /** The product behind the `server` header, in lower case; an empty text when it is not named. */
   serverName = '';
+  /** Cleared once an answer failed: something in between may not let large heads through. */
+  mayAskForLargeBatches = true;
 
   /** @throws ApiError 422 when `endpoint.url` is no URL. */
   constructor(endpoint: Endpoint) {

@@ -20,9 +20,21 @@ export interface QueryFilter {
   readonly extText?: string;
   readonly onlyMetadata?: boolean;
   readonly continuous?: boolean;
+  /** Asks for batches of other sizes than the server's own. */
+  readonly batch?: BatchWish;
   /** Whole seconds that the server keeps the query between two reads. */
   readonly ttlS?: number;
 }
+
+/** Sizes of the answers of a query; servers from 1.17 on go by them (when.md §9). */
+export interface BatchWish {
+  readonly maxRecords: number;
+  readonly maxBytes: number;
+  readonly maxHeaderBytes: number;
+}
+
+/** First minor version whose conditions know of batches. */
+export const BATCH_WISH_SINCE = 17;
 
 /** JSON text; timestamps and the user's own JSON keep every digit. */
 export function queryBody(
@@ -44,7 +56,7 @@ export function queryBody(
   add('each_n', textOf(filter.eachN));
   add('each_s', textOf(filter.eachS));
   add('limit', textOf(filter.limit));
-  add('when', filter.whenText);
+  add('when', filter.batch === undefined ? filter.whenText : withBatchWish(filter, filter.batch));
   add('strict', textOf(filter.strict));
   add('ext', filter.extText);
   return `{${members.join(',')}}`;
@@ -57,4 +69,15 @@ function textOf(value: number | boolean | undefined): string | undefined {
 function pairsText(pairs: Readonly<Record<string, string>> | undefined): string | undefined {
   if (pairs === undefined || Object.keys(pairs).length === 0) return undefined;
   return JSON.stringify(pairs);
+}
+
+/** Directives stand beside the members of a condition. Those of the user win, and so does what is no object. */
+function withBatchWish({ whenText }: QueryFilter, wish: BatchWish): string | undefined {
+  const own = whenText?.trim() ?? '{}';
+  if (!own.startsWith('{') || own.includes('"#batch')) return whenText;
+  const directives =
+    `"#batch_records":${wish.maxRecords},"#batch_size":${wish.maxBytes},` +
+    `"#batch_metadata_size":${wish.maxHeaderBytes}`;
+  const rest = own.slice(1).trimStart();
+  return rest.startsWith('}') ? `{${directives}${rest}` : `{${directives},${rest}`;
 }

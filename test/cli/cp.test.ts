@@ -203,7 +203,7 @@ describe('millrace cp', () => {
     [['cp', 'src-instance/*', 'dst-instance/x'], 'need an instance as destination'],
     [['cp', './a', './b'], 'Source and destination are folders'],
     [['cp', 'src-instance/a', 'dst-instance/b', '--start', 'yesterdayish'], 'is no time'],
-    [['cp', 'src-instance/a', 'dst-instance/b', '--include', 'x'], 'no label with a value'],
+    [['cp', 'src-instance/a', 'dst-instance/b', '--include', 'x'], 'is no label'],
     [['cp', 'src-instance/a', 'dst-instance/b', '--when', '{'], 'is no JSON'],
     [['cp', 'src-instance/a', './b', '--from-last'], '--from-last needs a bucket'],
   ])('refuses %j with 2 and says what is meant', async (args, text) => {

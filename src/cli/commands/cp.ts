@@ -17,8 +17,8 @@ import {
   type LabelOptions,
   parseJsonText,
   type TimeOptions,
-  toLabelMap,
 } from '../filter-options.ts';
+import { labelMap } from '../labels.ts';
 import { prettyJson, toJson } from '../output/json-text.ts';
 import { startProgress } from '../output/progress.ts';
 import { parseResource, type Resource } from '../resource.ts';
@@ -181,8 +181,8 @@ async function runJob(
 
 function toFilter(options: CpOptions): CopyFilter {
   return {
-    include: toLabelMap(options.include),
-    exclude: toLabelMap(options.exclude),
+    include: labelMap(options.include ?? []),
+    exclude: labelMap(options.exclude ?? []),
     eachN: options.eachN ?? null,
     eachS: options.eachS ?? null,
     whenText: options.when ?? null,
