@@ -1,5 +1,4 @@
 /** Puts the replication engine together with store, catalogue and commit path. */
-import { readFile } from 'node:fs/promises';
 import { hostname, networkInterfaces } from 'node:os';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { Entry } from '../catalog/model.ts';
@@ -14,6 +13,9 @@ import type { TaskMetricsSource } from '../metrics/task-metrics.ts';
 import { ReplicationEngine } from '../replication/engine.ts';
 import { DEFAULT_WORKER_OPTIONS } from '../replication/messages.ts';
 import { RocksTaskStore } from '../replication/rocks-task-store.ts';
+import { TlsChannel } from '../replication/tls-channel.ts';
+import { TlsFiles } from '../replication/tls-files.ts';
+import { proxySettings } from '../replication/transfer/proxy.ts';
 import type { ReplicationService, ReplicationSource } from '../replication/types.ts';
 import { newReplicationPool } from '../replication/worker-pool.ts';
 import type { RingWriter } from '../ring/writer.ts';
@@ -46,7 +48,7 @@ export interface RunningReplication extends CommitListener, TaskMetricsSource {
   stop(): Promise<void>;
 }
 
-/** Loads all tasks and starts the enabled ones. @throws ConfigError for an unreadable RS_REPLICATION_CA_PATH. */
+/** Loads all tasks and starts the enabled ones. @throws ConfigError for unusable certificates. */
 export async function startReplication(
   parts: ReplicationParts,
   listeningPort: number,
@@ -54,11 +56,15 @@ export async function startReplication(
   const { config, logger, db, catalog, commits, ring, provisioned } = parts;
   const vault = openVault(config, logger);
   const store = new RocksTaskStore(db, commits, catalog, vault, config.deadLettersMax);
+  const tlsChannel = `millrace-tls-${catalog.instanceId}`;
+  const channel = new TlsChannel(tlsChannel);
+  const tls = await openTlsFiles(config, logger, channel);
   const pool = newReplicationPool({
     databaseHandle: db.handle,
     ring: ring.buffer,
     workerUrl: REPLICATE_WORKER_URL,
     threads: config.replicationThreads,
+    tlsChannel,
     worker: {
       ...DEFAULT_WORKER_OPTIONS,
       concurrency: config.replicationConcurrency,
@@ -66,7 +72,8 @@ export async function startReplication(
       verifyTls: config.replicationVerifySsl,
       batchMaxRecords: config.batchMaxRecords,
       batchMaxBytes: config.batchMaxSizeBytes,
-      caPem: await readCa(config.replicationCaPath),
+      ...tls.material,
+      proxies: proxySettings(process.env),
     },
     onThreadError: (err) => logger.error({ err }, 'a replication thread died'),
   });
@@ -83,6 +90,7 @@ export async function startReplication(
     logger,
     provisioned,
     maxUnreachableMs: config.replicationTimeoutMs,
+    certificateProblem: () => tls.refresh(),
   });
   const readers = setInterval(() => ring.setReadBuckets(readBuckets(engine, catalog)), READERS_MS);
   readers.unref();
@@ -105,6 +113,8 @@ export async function startReplication(
     refreshMetrics: () => engine.refreshFigures(METRICS_REFRESH_MS),
     stop: async () => {
       clearInterval(readers);
+      tls.stop();
+      channel.close();
       await trimmer.stop();
       await engine.stop(STOP_GRACE_MS);
     },
@@ -155,13 +165,29 @@ function openVault(config: Config, logger: Logger): TokenVault {
   return new TokenVault(keys);
 }
 
-async function readCa(path: string | undefined): Promise<string | null> {
-  if (path === undefined) return null;
-  try {
-    return await readFile(path, 'utf8');
-  } catch (cause) {
-    throw new ConfigError(`RS_REPLICATION_CA_PATH: ${path} cannot be read`, { cause });
+/** @throws ConfigError when the files cannot be used: rather no start than tasks that cannot connect. */
+async function openTlsFiles(
+  config: Config,
+  logger: Logger,
+  channel: TlsChannel,
+): Promise<TlsFiles> {
+  const files = new TlsFiles({
+    paths: {
+      ca: config.replicationCaPath,
+      cert: config.replicationCertPath,
+      key: config.replicationKeyPath,
+    },
+    logger,
+    onChange: (material) => channel.tell(material),
+  });
+  const problem = await files.start();
+  if (problem !== null) {
+    files.stop();
+    channel.close();
+    throw new ConfigError(problem);
   }
+  channel.serve(() => files.material);
+  return files;
 }
 
 function ownAddresses(): string[] {

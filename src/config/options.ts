@@ -308,6 +308,19 @@ export const OPTIONS = {
     group: 'Replication',
     description: 'PEM file with certificates to trust in addition, for all tasks.',
   },
+  replicationCertPath: {
+    env: 'MILLRACE_REPLICATION_CERT_PATH',
+    kind: 'text',
+    group: 'Replication',
+    description:
+      'PEM file with a certificate of this server and its chain, for targets that demand one.',
+  },
+  replicationKeyPath: {
+    env: 'MILLRACE_REPLICATION_KEY_PATH',
+    kind: 'text',
+    group: 'Replication',
+    description: 'PEM file with the key of that certificate, without passphrase.',
+  },
   deadLettersMax: {
     env: 'MILLRACE_DEAD_LETTERS_MAX',
     kind: 'integer',

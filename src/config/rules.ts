@@ -86,6 +86,13 @@ const RULES: readonly Rule[] = [
       `${OPTIONS.secretKeyPath.env} lies in the data folder: a back-up would hold the key beside what it protects; put it elsewhere`,
   },
   {
+    rows: ['replicationCertPath', 'replicationKeyPath'],
+    isBroken: ({ replicationCertPath, replicationKeyPath }) =>
+      (replicationCertPath === undefined) !== (replicationKeyPath === undefined),
+    text: () =>
+      `${OPTIONS.replicationCertPath.env} and ${OPTIONS.replicationKeyPath.env} need each other`,
+  },
+  {
     rows: ['certPath', 'certKeyPath'],
     isBroken: ({ certPath, certKeyPath }) => certPath !== undefined && certKeyPath === undefined,
     text: () => `${OPTIONS.certPath.env} needs ${OPTIONS.certKeyPath.env}`,

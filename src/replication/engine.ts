@@ -21,6 +21,8 @@ export interface EngineOptions {
   readonly logger: Logger;
   /** Longest wait for a target that cannot be connected to; default 5 s. */
   readonly maxUnreachableMs?: number;
+  /** Why the files with certificates for targets cannot be used as they are; `null`: they can. */
+  readonly certificateProblem?: () => Promise<string | null>;
   /** Tasks of the environment. */
   readonly provisioned?: readonly ProvisionedReplication[];
   /** When tasks with `order: "newest"` leave their backlog behind. Default: `DEFAULT_FRESH_FIRST`. */
@@ -61,6 +63,7 @@ export class ReplicationEngine {
       logger,
       identity,
       trials,
+      certificateProblem: options.certificateProblem,
     });
     this.provisioned = this.service.start(options.provisioned);
   }

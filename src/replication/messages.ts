@@ -12,6 +12,7 @@ import type { Finding, TargetTrial } from './probe/types.ts';
 import type { RangeKind, RangeScope } from './ranges/range.ts';
 import type { LetterOutcome } from './letters/letter.ts';
 import type { ReplicationSettings } from './settings.ts';
+import { NO_PROXY, type ProxySettings } from './transfer/proxy.ts';
 import type { TargetInfo } from './transfer/target-info.ts';
 import type { DeadLetter } from './types.ts';
 
@@ -20,6 +21,8 @@ export interface WorkerSetup {
   readonly databaseHandle: bigint;
   readonly ring: SharedArrayBuffer;
   readonly options: WorkerOptions;
+  /** Name of a channel for `TlsMaterial`: threads ask there for the present one, and hear of changes. */
+  readonly tlsChannel: string | null;
 }
 
 export interface WorkerOptions {
@@ -34,6 +37,10 @@ export interface WorkerOptions {
   readonly noProgressTimeoutMs: number;
   /** PEM bundle that is trusted besides the system's roots; `null`: none (replication §5.9). */
   readonly caPem: string | null;
+  /** Certificate of this side with its key, for targets that demand one. */
+  readonly certPem: string | null;
+  readonly keyPem: string | null;
+  readonly proxies: ProxySettings;
   readonly verifyTls: boolean;
   /** Random, made once for the store; empty: batches tell no path (replication §5.11). */
   readonly instanceId: string;
@@ -53,6 +60,9 @@ export const DEFAULT_WORKER_OPTIONS: WorkerOptions = {
   connectTimeoutMs: 10_000,
   noProgressTimeoutMs: 60_000,
   caPem: null,
+  certPem: null,
+  keyPem: null,
+  proxies: NO_PROXY,
   verifyTls: true,
   instanceId: '',
   batchMaxRecords: 85,

@@ -61,6 +61,8 @@ export interface ServiceOptions {
   readonly logger: Logger;
   readonly identity: ServerIdentity;
   readonly trials: Trials;
+  /** Why the files with certificates for targets cannot be used as they are; `null`: they can. */
+  readonly certificateProblem?: (() => Promise<string | null>) | undefined;
 }
 
 /** Figures of one task for metrics; counters count since the task was started or its settings changed. */
@@ -209,6 +211,7 @@ export class TaskService implements ReplicationService {
       if (this.#tasks.has(name)) throw new ApiError(409, `Replication '${name}' already exists`);
       checkReplicationName(name);
       this.#check(name, settings);
+      await this.#checkCertificates();
       const { store, scheduler } = this.#options;
       const stored = { id: store.allocateId(), name, settings };
       const cursor = this.#cursorAtHead(settings);
@@ -237,6 +240,7 @@ export class TaskService implements ReplicationService {
       }
       const settings = parseSettings(body, 'update', whenText, task.settings);
       this.#check(name, settings);
+      await this.#checkCertificates();
       if (!givesToken(body)) checkKeptToken(task.settings, settings.dstHost);
       const isMoved = settings.srcBucket !== task.settings.srcBucket;
       const fresh = { ...task.cursor, filterState: null };
@@ -334,6 +338,12 @@ export class TaskService implements ReplicationService {
     const { scheduler, source } = this.#options;
     const bucket = source.bucket(bucketName);
     if (bucket !== undefined) scheduler.entriesRenamed(bucket.id);
+  }
+
+  /** Check 8 of replication §1.4. */
+  async #checkCertificates(): Promise<void> {
+    const problem = (await this.#options.certificateProblem?.()) ?? null;
+    if (problem !== null) throw new ApiError(422, problem);
   }
 
   /** Checks 3 to 7 of replication §1.4, in this order. */

@@ -172,8 +172,9 @@ export class Slice {
     if (this.#line.isStopped()) return STOPPED;
     if (isTargetAvailable) return null;
     const failure =
-      (probeFirst ? await probeConnect(task.settings.dstHost) : null) ??
-      (await this.#askForBucket(task.settings.dstBucket));
+      (probeFirst
+        ? await probeConnect(task.settings.dstHost, this.#context.options.proxies)
+        : null) ?? (await this.#askForBucket(task.settings.dstBucket));
     if (failure === null || this.#line.isStopped()) return failure === null ? null : STOPPED;
     this.#counter.countError(failure.key, failure.message, 1);
     return failure;

@@ -35,6 +35,7 @@ const CLASS_BY_CODE: ReadonlyMap<string, Class> = new Map([
   ['EAI_AGAIN', UNREACHABLE],
   ['ENOTFOUND', { key: -3, kind: 'refused' }],
   ['EAI_FAIL', { key: -3, kind: 'refused' }],
+  ['ERR_PROXY_REFUSED', NOT_TRUSTED],
   ['EPROTO', NOT_TRUSTED],
   ['DEPTH_ZERO_SELF_SIGNED_CERT', NOT_TRUSTED],
   ['SELF_SIGNED_CERT_IN_CHAIN', NOT_TRUSTED],

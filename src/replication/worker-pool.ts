@@ -22,6 +22,8 @@ export interface ReplicationPoolOptions {
   readonly workerUrl: URL;
   readonly threads: number;
   readonly worker: WorkerOptions;
+  /** See `WorkerSetup`; default: certificates do not change. */
+  readonly tlsChannel?: string;
   /** Told about threads that died outside of a job. The pool starts others. */
   readonly onThreadError: (error: Error) => void;
 }
@@ -36,7 +38,8 @@ type Balancer = NonNullable<NonNullable<ConstructorParameters<typeof Piscina>[0]
 
 export function newReplicationPool(options: ReplicationPoolOptions): ReplicationPool {
   const { databaseHandle, ring, worker, workerUrl, threads } = options;
-  const workerData: WorkerSetup = { databaseHandle, ring, options: worker };
+  const { tlsChannel = null } = options;
+  const workerData: WorkerSetup = { databaseHandle, ring, options: worker, tlsChannel };
   const piscina = new Piscina<ReplicationJob, ReplicationResult>({
     filename: workerUrl.href,
     workerData,

@@ -29,10 +29,12 @@ import { MetaCache } from './scan/meta-cache.ts';
 import { WindowCache } from './scan/window-cache.ts';
 import type { ScanContext } from './scan/window-source.ts';
 import { Slice, type SliceContext } from './slice.ts';
+import { TlsChannel } from './tls-channel.ts';
 import { TaskSessions } from './task-sessions.ts';
 import { BodyCompressor } from './transfer/compression.ts';
 import { checkTarget } from './transfer/target-check.ts';
 import { RequestGroup, type TargetClient } from './transfer/target-client.ts';
+import type { TlsMaterial } from './transfer/tls-material.ts';
 import { Targets } from './transfer/targets.ts';
 
 /** Blocks of the ring that a slice of a range keeps decoded; it mostly reads from the store. */
@@ -90,6 +92,11 @@ export class WorkerRuntime {
     }
   }
 
+  /** For connections to targets from now on. */
+  useCertificates(material: TlsMaterial): void {
+    this.#targets.useCertificates(material);
+  }
+
   /** Closes connections; for threads that go on living. */
   close(): Promise<void> {
     return this.#targets.close();
@@ -133,7 +140,7 @@ export class WorkerRuntime {
   }
 
   async #try({ trial }: TryJob): Promise<ReplicationResult> {
-    return { kind: 'try', findings: await tryTarget(trial, this.#slices.options) };
+    return { kind: 'try', findings: await tryTarget(trial, this.#targets.options) };
   }
 
   async #preview({ preview }: PreviewJob): Promise<ReplicationResult> {
@@ -151,5 +158,13 @@ export class WorkerRuntime {
 /** Opens store and ring in this thread. Neither is ever closed here: that would close it under every thread. */
 export async function startWorkerRuntime(setup: WorkerSetup): Promise<WorkerRuntime> {
   const store = await attachRocks(setup.databaseHandle);
-  return new WorkerRuntime(store, new RingReader(setup.ring), setup.options);
+  const runtime = new WorkerRuntime(store, new RingReader(setup.ring), setup.options);
+  if (setup.tlsChannel !== null) followCertificates(setup.tlsChannel, runtime);
+  return runtime;
+}
+
+/** The thread may have started after a change: it asks for what is in use. */
+function followCertificates(channelName: string, runtime: WorkerRuntime): void {
+  const channel = new TlsChannel(channelName);
+  channel.follow((material) => runtime.useCertificates(material));
 }

@@ -68,6 +68,8 @@ describe('defaults', () => {
       replicationTimeoutMs: 5000,
       replicationVerifySsl: true,
       replicationCaPath: undefined,
+      replicationCertPath: undefined,
+      replicationKeyPath: undefined,
       deadLettersMax: 10_000,
       replicationConcurrency: 8,
       replicationThreads: 1,

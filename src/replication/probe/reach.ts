@@ -3,6 +3,8 @@ import { lookup } from 'node:dns/promises';
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import type { TargetOptions } from '../transfer/target-client.ts';
+import { NO_PROXY, proxyFor } from '../transfer/proxy.ts';
+import { newSecureContext } from '../transfer/tls-material.ts';
 import { classifyTransportError } from '../transport-error.ts';
 import { ok, problem, skipped } from './findings.ts';
 import type { Finding } from './types.ts';
@@ -12,8 +14,13 @@ const SOON_DAYS = 14;
 
 const DAY_MS = 86_400_000;
 
+/** How long a refusal behind the handshake is waited for. */
+const LATE_REFUSAL_MS = 300;
+
 /** @returns findings on `dns`, `connection` and `certificate`, in this order. */
 export async function reach(url: URL, options: TargetOptions): Promise<readonly Finding[]> {
+  const proxy = proxyFor(url, options.proxies ?? NO_PROXY);
+  if (proxy !== null) return reachProxy(proxy, options);
   const host = url.hostname.replace(/^\[|\]$/g, '');
   const isTls = url.protocol === 'https:';
   const port = url.port === '' ? (isTls ? 443 : 80) : Number(url.port);
@@ -26,6 +33,19 @@ export async function reach(url: URL, options: TargetOptions): Promise<readonly 
     return [dns, connection, skipped('certificate', 'no connection')];
   const certificate = isTls ? await readCertificate(host, port, options) : noCertificate(url);
   return [dns, connection, certificate];
+}
+
+/** What lies behind a proxy is the proxy's affair. */
+async function reachProxy(proxy: URL, options: TargetOptions): Promise<readonly Finding[]> {
+  const host = proxy.hostname.replace(/^\[|\]$/g, '');
+  const port = proxy.port === '' ? (proxy.protocol === 'https:' ? 443 : 80) : Number(proxy.port);
+  const dns = await findAddress(host);
+  const connection =
+    dns.status === 'error'
+      ? skipped('connection', 'no address')
+      : await tryConnect(host, port, options.connectTimeoutMs);
+  const through = { ...connection, message: `proxy ${proxy.host}: ${connection.message}` };
+  return [dns, through, skipped('certificate', 'seen by the requests behind the proxy only')];
 }
 
 async function findAddress(host: string): Promise<Finding> {
@@ -74,21 +94,27 @@ async function readCertificate(
   port: number,
   options: TargetOptions,
 ): Promise<Finding> {
-  const { caPem, verifyTls, connectTimeoutMs } = options;
+  const { caPem, certPem = null, keyPem = null, verifyTls, connectTimeoutMs } = options;
+  const secureContext = newSecureContext({ caPem, certPem, keyPem });
   const socket = connectTls({
     host,
     port,
     rejectUnauthorized: false,
     ...(isIP(host) === 0 ? { servername: host } : {}),
-    ...(caPem === null ? {} : { ca: caPem }),
+    ...(secureContext === undefined ? {} : { secureContext }),
   });
   try {
     await opened(socket, 'secureConnect', connectTimeoutMs);
+    // TLS 1.3 demands the client's certificate behind the handshake; who sends nothing hears of it for sure.
+    await notRefused(socket, certPem === null ? LATE_REFUSAL_MS : 0);
     return describeCertificate(socket, verifyTls);
   } catch (error) {
     const { message } = classifyTransportError(error);
-    const hint =
-      'The port does not speak TLS as this server does; is it http, or does it demand a client certificate?';
+    const hint = /certificate required|handshake failure|bad certificate|behind the handshake/.test(
+      message,
+    )
+      ? 'The target demands another client certificate: MILLRACE_REPLICATION_CERT_PATH and MILLRACE_REPLICATION_KEY_PATH.'
+      : 'The port does not speak TLS as this server does; is it http?';
     return problem('certificate', 'error', message, hint);
   } finally {
     socket.destroy();
@@ -138,6 +164,20 @@ function nameOf(name: object): string {
   return Object.entries(name)
     .map(([key, value]) => `${key}=${String(value)}`)
     .join(', ');
+}
+
+/** Resolves after this time; rejects with what ends the connection before. */
+function notRefused(socket: Socket, limitMs: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(resolve, limitMs);
+    const refuse = (error: Error): void => {
+      clearTimeout(timer);
+      reject(error);
+    };
+    socket.once('error', refuse);
+    socket.once('close', () => refuse(new Error('the connection was closed behind the handshake')));
+    socket.resume();
+  });
 }
 
 /** Resolves with the event; rejects with the socket's error, or when the time is over. */

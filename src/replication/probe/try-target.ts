@@ -56,7 +56,9 @@ export async function tryTarget(
     return [...way, ...(await askTarget(trial, client, group))];
   } catch (error) {
     const { message } = classifyTransportError(error);
-    const hint = 'The port is open, but HTTP fails there; is it the right port and scheme?';
+    const hint = client.mayLackCertificate
+      ? 'The port is open, but HTTP fails there; is it the right port, and does the target demand a client certificate?'
+      : 'The port is open, but HTTP fails there; is it the right port and scheme?';
     const first = problem('version', 'error', message, hint);
     return [...way, first, ...FROM_ANSWERS.slice(1).map((name) => skipped(name, 'no answer'))];
   } finally {

@@ -12,9 +12,10 @@ import {
   type RequestResult,
 } from '../outcome.ts';
 import { encodePath } from '../scan/entry-path.ts';
-import { classifyTransportError } from '../transport-error.ts';
+import { classifyTransportError, type TransportFailure } from '../transport-error.ts';
 import { failureOf } from './failure.ts';
 import type { HttpAnswer, RequestGroup, TargetClient } from './target-client.ts';
+import { NO_PROXY, proxyFor, type ProxySettings } from './proxy.ts';
 import { readTargetInfo, type TargetInfo } from './target-info.ts';
 
 /** Somebody else created or removed the bucket meanwhile: ask again this often. */
@@ -77,7 +78,7 @@ async function ask(
     headers = answer.headers;
     result = toResult(answer);
   } catch (error) {
-    result = { kind: 'failure', failure: classifyTransportError(error) };
+    result = { kind: 'failure', failure: explain(classifyTransportError(error), client) };
   }
   return { action: decideRequest(context, result), result, headers };
 }
@@ -92,12 +93,26 @@ function toResult({ status, headers }: HttpAnswer): RequestResult {
   };
 }
 
+/** Of the first request on a connection. */
+function explain(
+  failure: TransportFailure,
+  { mayLackCertificate }: TargetClient,
+): TransportFailure {
+  if (failure.key !== -6 || !mayLackCertificate) return failure;
+  const message = `${failure.message} (perhaps the target demands a client certificate)`;
+  return { ...failure, message };
+}
+
 /**
  * A mere TCP connect, to find out cheaply whether a target that was unreachable is back.
  * @returns `null` when it answers.
  */
-export function probeConnect(dstHost: string): Promise<SliceFailure | null> {
-  const { hostname, port, protocol } = new URL(dstHost);
+export function probeConnect(
+  dstHost: string,
+  proxies: ProxySettings = NO_PROXY,
+): Promise<SliceFailure | null> {
+  const target = new URL(dstHost);
+  const { hostname, port, protocol } = proxyFor(target, proxies) ?? target;
   const portNumber = port === '' ? (protocol === 'https:' ? 443 : 80) : Number(port);
   return new Promise((resolve) => {
     const socket = connect({ host: hostname.replace(/^\[|\]$/g, ''), port: portNumber });

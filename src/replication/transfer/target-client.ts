@@ -3,6 +3,9 @@ import type { Readable } from 'node:stream';
 import { buildConnector, type Dispatcher, Pool } from 'undici';
 import type { AnswerHeaders } from '../answer-headers.ts';
 import type { RecordHeaders } from '../scan/record-headers.ts';
+import { NO_PROXY, proxyFor, type ProxySettings } from './proxy.ts';
+import { newTunnels, proxyAuthorization, type Tunnels } from './proxy-tunnel.ts';
+import { newSecureContext } from './tls-material.ts';
 import { withRecordHeaders } from './checked-headers.ts';
 
 /** Answers can carry a header for each of 85 records (replication §5.10). */
@@ -19,8 +22,14 @@ export interface TargetOptions {
   readonly connectTimeoutMs: number;
   /** A connection without a byte sent or received for this long during a request is given up. */
   readonly noProgressTimeoutMs: number;
+  /** PEM bundle that is trusted besides the usual roots; `null`: none. */
   readonly caPem: string | null;
+  /** Certificate of this side with its key, for targets that demand one. */
+  readonly certPem?: string | null;
+  readonly keyPem?: string | null;
   readonly verifyTls: boolean;
+  /** Default: none. */
+  readonly proxies?: ProxySettings;
   /** Largest body of an answer that the caller reads, bytes; default: no limit. */
   readonly maxAnswerBodyBytes?: number;
 }
@@ -75,6 +84,9 @@ export class RequestGroup {
 
 export class TargetClient {
   readonly #pool: Pool;
+  readonly #closeTunnels: () => Promise<void>;
+  /** Connections that are cut before any answer may lack a client certificate: TLS 1.3 tells that too late. */
+  readonly mayLackCertificate: boolean;
   readonly #basePath: string;
   readonly #authorization: readonly string[];
   readonly #hostBytes: number;
@@ -84,8 +96,20 @@ export class TargetClient {
     this.#basePath = `${url.pathname.replace(/\/+$/, '')}/api/v1/`;
     this.#hostBytes = url.host.length;
     this.#authorization = token === null ? [] : ['authorization', `Bearer ${token}`];
-    this.#pool = new Pool(url.origin, {
-      connect: newConnector(options),
+    const proxy = proxyFor(url, options.proxies ?? NO_PROXY);
+    const isForwarded = proxy !== null && url.protocol === 'http:';
+    const connect = newConnector(options, isForwarded ? null : proxy);
+    this.#closeTunnels = connect.close;
+    this.mayLackCertificate = url.protocol === 'https:' && (options.certPem ?? null) === null;
+    if (isForwarded) {
+      // Many proxies refuse tunnels to other ports than 443, so http goes by whole URLs.
+      this.#basePath = url.origin + this.#basePath;
+      const authorization = proxyAuthorization(proxy);
+      const forProxy = authorization === null ? [] : ['proxy-authorization', authorization];
+      this.#authorization = ['host', url.host, ...forProxy, ...this.#authorization];
+    }
+    this.#pool = new Pool(isForwarded ? proxy.origin : url.origin, {
+      connect: connect.connect,
       pipelining: 1,
       keepAliveTimeout: KEEP_ALIVE_MS,
       maxHeaderSize: MAX_ANSWER_HEADER_BYTES,
@@ -119,23 +143,35 @@ export class TargetClient {
   }
 
   /** Closes idle connections now and busy ones after their request. */
-  close(): Promise<void> {
-    return this.#pool.close();
+  async close(): Promise<void> {
+    await this.#pool.close();
+    await this.#closeTunnels();
   }
+}
+
+/** For `buildConnector`. */
+function tlsOptions(options: TargetOptions): buildConnector.BuildOptions {
+  const { caPem, certPem = null, keyPem = null, verifyTls, connectTimeoutMs } = options;
+  const secureContext = newSecureContext({ caPem, certPem, keyPem });
+  return {
+    timeout: connectTimeoutMs,
+    rejectUnauthorized: verifyTls,
+    ...(secureContext === undefined ? {} : { secureContext }),
+  };
 }
 
 /**
  * Connections watch progress by themselves: Node's socket timeout counts bytes that went out of a long write as
  * activity, which timers of an HTTP client do not.
  */
-function newConnector(options: TargetOptions): buildConnector.connector {
-  const { connectTimeoutMs, noProgressTimeoutMs, caPem, verifyTls } = options;
-  const connect = buildConnector({
-    timeout: connectTimeoutMs,
-    rejectUnauthorized: verifyTls,
-    ...(caPem === null ? {} : { ca: caPem }),
-  });
-  return (target, callback) => {
+function newConnector(options: TargetOptions, proxy: URL | null): Tunnels {
+  const { noProgressTimeoutMs, connectTimeoutMs } = options;
+  const direct = buildConnector(tlsOptions(options));
+  const { connect, close } =
+    proxy === null
+      ? { connect: direct, close: () => Promise.resolve() }
+      : newTunnels(proxy, connectTimeoutMs, direct);
+  const watched: buildConnector.connector = (target, callback) => {
     connect(target, (...result) => {
       const [error, socket] = result;
       if (error === null) {
@@ -148,6 +184,7 @@ function newConnector(options: TargetOptions): buildConnector.connector {
       callback(...result);
     });
   };
+  return { connect: watched, close };
 }
 
 /** The request line without what is below, `host`, `connection` and the empty line. */

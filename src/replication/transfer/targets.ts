@@ -1,5 +1,6 @@
 /** The target clients of one thread, shared by tasks that send to the same place with the same token. */
 import { parseDestinationUrl } from '../settings-checks.ts';
+import type { TlsMaterial } from './tls-material.ts';
 import { TargetClient, type TargetOptions } from './target-client.ts';
 
 /** Clients not used for this long are closed, at the next use of any. */
@@ -11,7 +12,9 @@ interface Known {
 }
 
 export class Targets {
-  readonly #options: TargetOptions;
+  #options: TargetOptions;
+  /** Of the certificates. */
+  #version = 1;
   readonly #nowMs: () => number;
   readonly #clients: Map<string, Known> = new Map();
 
@@ -20,10 +23,15 @@ export class Targets {
     this.#nowMs = nowMs;
   }
 
+  /** Of connections from now on. */
+  get options(): TargetOptions {
+    return this.#options;
+  }
+
   /** @throws ApiError 422 when `dstHost` is no URL. */
   clientFor(dstHost: string, token: string | null): TargetClient {
     const url = parseDestinationUrl(dstHost);
-    const key = `${url.origin}${url.pathname} ${token ?? ''}`;
+    const key = `${this.#version} ${url.origin}${url.pathname} ${token ?? ''}`;
     const nowMs = this.#nowMs();
     let known = this.#clients.get(key);
     if (known === undefined) {
@@ -33,6 +41,12 @@ export class Targets {
     }
     known.usedMs = nowMs;
     return known.client;
+  }
+
+  /** For connections from now on; those that are open go on with the former certificates until they are closed. */
+  useCertificates(material: TlsMaterial): void {
+    this.#options = { ...this.#options, ...material };
+    this.#version++;
   }
 
   async close(): Promise<void> {
