@@ -52,6 +52,16 @@ export class CliCommand extends Command {
   parsedArgument<T>(name: string, description: string, parse: (text: string) => T): this {
     return this.addArgument(new Argument(name, description).argParser(usageAsCommander(parse)));
   }
+
+  /** Like `parsedArgument` for several values; `name` ends with `...]` or `...>`. */
+  parsedArguments<T>(name: string, description: string, parse: (text: string) => T): this {
+    const parseOne = usageAsCommander(parse);
+    return this.addArgument(
+      new Argument(name, description)
+        .argParser((text: string, before: readonly T[]) => [...before, parseOne(text)])
+        .default([]),
+    );
+  }
 }
 
 /** Lets commander put the name of the option or argument before what the parser says. */

@@ -4,6 +4,7 @@ import { CliCommand } from './command.ts';
 import { addAliasCommands } from './commands/alias.ts';
 import { addBenchCommand } from './commands/bench.ts';
 import { addBucketCommands } from './commands/bucket.ts';
+import { addCompletionCommand } from './commands/completion.ts';
 import { addCpCommand } from './commands/cp.ts';
 import { addDemoCommand } from './commands/demo.ts';
 import { addLifecycleCommands } from './commands/lifecycle.ts';
@@ -29,6 +30,7 @@ const NOUNS: readonly AddCommands[] = [
   addReplicaCommands,
   addLifecycleCommands,
   addCpCommand,
+  addCompletionCommand,
 ];
 
 const HELP_COLUMNS = 100;

@@ -1,15 +1,22 @@
 /** Settings of a replication task from the command line (replication §1.2, §9.4). */
-import type { JsonObject, JsonValue } from '../wire/json.ts';
+import { type JsonObject, type JsonValue, parseJson } from '../wire/json.ts';
 import type { CliCommand } from './command.ts';
-import { type Condition, parseCondition } from './conditions.ts';
 import type { CliContext } from './context.ts';
 import { UsageError } from './errors.ts';
-import { labelMap, type LabelPair, parseLabel } from './labels.ts';
+import {
+  addEntriesOption,
+  addLabelOptions,
+  addSamplingOptions,
+  type LabelOptions,
+  parseJsonText,
+} from './filter-options.ts';
+import { labelMap } from './labels.ts';
 import { type Plain, toJson } from './output/json-text.ts';
 import type { ServerResource } from './resource.ts';
-import { wholeNumber } from './sizes.ts';
+import { parseTime } from './times.ts';
 
 export const MODES = ['enabled', 'paused', 'disabled'] as const;
+const ORDERS = ['oldest', 'newest'] as const;
 const COMPRESSIONS = ['none', 'zstd', 'gzip'] as const;
 
 /** Members that `--clear` sets back, by their names as options. */
@@ -23,16 +30,25 @@ const CLEARABLE: ReadonlyMap<string, readonly [member: string, value: Plain]> = 
   ['prefix', ['dst_prefix', '']],
 ]);
 
-export interface SettingsOptions {
+/** What chooses records. */
+export interface FilterOptions extends LabelOptions {
   readonly entries?: readonly string[];
-  readonly include?: readonly LabelPair[];
-  readonly exclude?: readonly LabelPair[];
   readonly eachN?: number;
   readonly eachS?: number;
-  readonly when?: Condition;
+  /** JSON text; `null` removes the present one. */
+  readonly when?: string;
+}
+
+export interface SettingsOptions extends FilterOptions {
   readonly prefix?: string;
   readonly compression?: string;
+  readonly order?: string;
   readonly mode?: string;
+}
+
+export interface CreateOptions extends SettingsOptions {
+  /** µs, or a word that the server knows. */
+  readonly start?: bigint | string;
 }
 
 export interface UpdateOptions extends SettingsOptions {
@@ -40,29 +56,24 @@ export interface UpdateOptions extends SettingsOptions {
   readonly clear?: readonly string[];
 }
 
-/** Filters of both eras, and how records are sent. */
+/** Filters of both eras. */
+export function filterOptions(command: CliCommand): CliCommand {
+  addEntriesOption(command);
+  addLabelOptions(command);
+  addSamplingOptions(command);
+  return command.parsedOption(
+    '-w, --when <json>',
+    "only records that meet this condition; 'null' removes it",
+    parseJsonText,
+  );
+}
+
+/** Filters, and how records are sent. */
 export function settingsOptions(command: CliCommand): CliCommand {
-  return command
-    .option('-n, --entries <pattern...>', "only these entries; '*' and '**' match, '!…' leaves out")
-    .parsedList(
-      '-I, --include <label=value...>',
-      'only records with all of these labels',
-      parseLabel,
-    )
-    .parsedList('-E, --exclude <label=value...>', 'no records with all of these labels', parseLabel)
-    .parsedOption('-N, --each-n <n>', 'only every n-th record of an entry', wholeNumber(1))
-    .parsedOption(
-      '-S, --each-s <seconds>',
-      'only one record of an entry in so many seconds',
-      parseEachS,
-    )
-    .parsedOption(
-      '-w, --when <json>',
-      "only records that meet this condition; 'null' removes it",
-      parseCondition,
-    )
+  return filterOptions(command)
     .option('--prefix <path>', 'put before the names of entries at the destination')
     .choiceOption('-c, --compression <kind>', 'of batches on their way', COMPRESSIONS)
+    .choiceOption('--order <order>', 'which records first after an outage; Millrace only', ORDERS)
     .choiceOption('--mode <mode>', 'of the task', MODES);
 }
 
@@ -78,14 +89,16 @@ export function clearOption(command: CliCommand): CliCommand {
 export function createBody(
   sourceBucket: string,
   destination: Destination,
-  options: SettingsOptions,
+  options: CreateOptions,
 ): JsonValue {
-  return new Map([
+  const { start } = options;
+  return new Map<string, JsonValue>([
     ['src_bucket', sourceBucket],
     ...destinationMembers(destination),
     ['entries', []],
     ['when', null],
     ['mode', 'enabled'],
+    ...(start === undefined ? [] : [['start', start] as const]),
     ...givenMembers(options),
   ]);
 }
@@ -109,6 +122,11 @@ export function updateBody(
     ...cleared,
     ...givenMembers(options),
   ]);
+}
+
+/** A time, or `beginning`, or `now` as the server sees it. @throws UsageError */
+export function parseStart(nowUs: bigint): (text: string) => bigint | string {
+  return (text) => (text === 'beginning' || text === 'now' ? text : parseTime(text, nowUs));
 }
 
 /** Where a task sends. */
@@ -146,7 +164,7 @@ function destinationMembers({ host, token, bucket }: Destination): [string, Json
   ];
 }
 
-function givenMembers(options: SettingsOptions): [string, JsonValue][] {
+export function givenMembers(options: SettingsOptions): [string, JsonValue][] {
   const { include, exclude, when } = options;
   const plain: readonly (readonly [string, Plain | undefined])[] = [
     ['entries', options.entries],
@@ -156,16 +174,14 @@ function givenMembers(options: SettingsOptions): [string, JsonValue][] {
     ['each_s', options.eachS],
     ['dst_prefix', options.prefix],
     ['compression', options.compression],
+    ['order', options.order],
     ['mode', options.mode],
   ];
   const members = plain.flatMap(([name, value]): [string, JsonValue][] =>
     value === undefined ? [] : [[name, toJson(value)]],
   );
-  return when === undefined ? members : [...members, ['when', when.json]];
-}
-
-function parseEachS(text: string): number {
-  const seconds = Number(text);
-  if (/^\d+(\.\d+)?$/.test(text) && seconds > 0) return seconds;
-  throw new UsageError(`'${text}' is no number of seconds above 0`);
+  // Numbers keep their form, so that 2.0 does not become 2.
+  return when === undefined
+    ? members
+    : [...members, ['when', parseJson(when, { keepFloats: true })]];
 }

@@ -1,13 +1,21 @@
 /** One run of the command line: parse, do, and say how it ended. */
 import { CommanderError } from 'commander';
+import { completions } from './completion.ts';
+import { COMPLETE_COMMAND } from './completion-scripts.ts';
 import type { CliContext } from './context.ts';
 import { describeError, EXIT_OK, EXIT_USAGE, exitCodeOf, InterruptedError } from './errors.ts';
 import { createProgram } from './program.ts';
 
 /** Runs the command that `args` say, prints what went wrong, and returns the exit code. */
 export async function runCli(args: readonly string[], context: CliContext): Promise<number> {
+  const program = createProgram(context);
+  if (args[0] === COMPLETE_COMMAND) {
+    const names = (): readonly string[] => [...context.aliases.aliases().keys()];
+    for (const word of completions(program, args.slice(1), names)) context.output.line(word);
+    return EXIT_OK;
+  }
   try {
-    await createProgram(context).parseAsync([...args], { from: 'user' });
+    await program.parseAsync([...args], { from: 'user' });
     return context.exitCode;
   } catch (error) {
     if (error instanceof CommanderError) return commanderExitCode(error);

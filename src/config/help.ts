@@ -64,7 +64,7 @@ export function markdownSections(): GeneratedSections {
       acceptedText(spec),
       defaultText(spec),
     ]);
-    return `### ${title}\n\n${table([['Variable', 'Meaning', 'Accepts', 'Default'], ...rows])}`;
+    return `### ${title}\n\n${documentTable([['Variable', 'Meaning', 'Accepts', 'Default'], ...rows])}`;
   });
   const unsupported = UNSUPPORTED_VARIABLES.map(({ names, consequence }) => [
     names.replace(/[^, ]+/g, '`$&`'),
@@ -72,12 +72,12 @@ export function markdownSections(): GeneratedSections {
   ]);
   return {
     variables: variables.join('\n\n'),
-    unsupported: table([['Variables', 'What follows'], ...unsupported]),
+    unsupported: documentTable([['Variables', 'What follows'], ...unsupported]),
   };
 }
 
-/** `rows` with the head first. Columns are padded to their widest cell, as the formatter does. */
-function table(rows: readonly (readonly string[])[]): string {
+/** A Markdown table; `rows` with the head first. Columns are padded to their widest cell, as the formatter does. */
+export function documentTable(rows: readonly (readonly string[])[]): string {
   const [head = [], ...body] = rows;
   const widths = head.map((_, column) =>
     Math.max(...rows.map((row) => (row[column] ?? '').length)),

@@ -1,5 +1,11 @@
 /** Reads members of JSON answers. Servers of other versions lack some: a default stands for them where one makes sense. */
-import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '../../wire/json.ts';
+import {
+  isJsonArray,
+  isJsonObject,
+  JsonFloat,
+  type JsonObject,
+  type JsonValue,
+} from '../../wire/json.ts';
 import { CliError } from '../errors.ts';
 
 const EMPTY: JsonObject = new Map();
@@ -40,6 +46,13 @@ export function countMember(object: JsonObject, name: string): bigint {
   const value = object.get(name);
   if (typeof value === 'bigint') return value;
   return typeof value === 'number' && Number.isSafeInteger(value) ? BigInt(value) : 0n;
+}
+
+/** With fraction; 0 when it is missing. */
+export function numberMember(object: JsonObject, name: string): number {
+  const value = object.get(name);
+  if (value instanceof JsonFloat) return value.value;
+  return typeof value === 'number' || typeof value === 'bigint' ? Number(value) : 0;
 }
 
 export function flagMember(object: JsonObject, name: string): boolean {

@@ -1,4 +1,4 @@
-import type { JsonObject, JsonValue } from '../../wire/json.ts';
+import { type JsonObject, type JsonValue, parseJson } from '../../wire/json.ts';
 import { withServer } from '../api/admin-client.ts';
 import { objectMember, objectOf, objectsMember, textMember } from '../api/members.ts';
 import type { CliCommand } from '../command.ts';
@@ -11,9 +11,9 @@ import {
   type YesOption,
   yesOption,
 } from '../common-options.ts';
-import { type Condition, parseCondition } from '../conditions.ts';
 import type { CliContext } from '../context.ts';
 import { UsageError } from '../errors.ts';
+import { parseJsonText } from '../filter-options.ts';
 import { lifecycleTable, lifecycleText } from '../lifecycle-text.ts';
 import { prettyJson, toJson } from '../output/json-text.ts';
 import { parseInstance, parseNamed, type ServerResource } from '../resource.ts';
@@ -26,7 +26,8 @@ interface SettingsOptions {
   readonly entries?: readonly string[];
   readonly interval?: string;
   readonly processingInterval?: string;
-  readonly when?: Condition;
+  /** JSON text. */
+  readonly when?: string;
   readonly mode?: string;
 }
 
@@ -162,7 +163,7 @@ function settingsOptions(command: CliCommand): CliCommand {
     .parsedOption(
       '-w, --when <json>',
       "only records that meet this condition; 'null' removes it",
-      parseCondition,
+      parseJsonText,
     )
     .choiceOption('--mode <mode>', 'dry_run only counts (enabled)', MODES);
 }
@@ -175,7 +176,7 @@ function givenMembers(options: SettingsOptions): [string, JsonValue][] {
     ['entries', entries],
     ['interval', options.interval],
     ['processing_interval', options.processingInterval],
-    ['when', when?.json],
+    ['when', when === undefined ? undefined : parseJson(when, { keepFloats: true })],
     ['mode', options.mode],
   ];
   return members.flatMap(([name, value]): [string, JsonValue][] =>

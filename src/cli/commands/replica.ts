@@ -15,28 +15,23 @@ import { prettyJson, toJson } from '../output/json-text.ts';
 import {
   clearOption,
   createBody,
+  type CreateOptions,
   destinationOf,
   MODES,
-  type SettingsOptions,
+  parseStart,
   settingsOptions,
   updateBody,
   type UpdateOptions,
 } from '../replica-settings.ts';
 import { replicaTable, replicaText } from '../replica-text.ts';
-import {
-  parseInstance,
-  parseNamed,
-  parseServerResource,
-  type ServerResource,
-} from '../resource.ts';
+import { parseReplica, REPLICA, type Replica, replicaPath } from '../replica-names.ts';
+import { parseInstance, parseServerResource, type ServerResource } from '../resource.ts';
+import { addBackfillCommands } from './backfill.ts';
+import { addDeadLetterCommands } from './dead-letters.ts';
+import { addCheckCommands } from './replica-check.ts';
 
-export type Replica = ServerResource & { readonly name: string };
-
-export const REPLICA = '<alias>/<task>, or a URL that ends with the task';
 const DESTINATION =
   '<alias>/<bucket> or https://<token>@<host>/<bucket>; the server connects to it';
-
-export const parseReplica: (text: string) => Replica = parseNamed('task');
 
 /** `replica create|ls|show|update|mode|enable|pause|disable|rm`. */
 export function addReplicaCommands(program: CliCommand, context: CliContext): void {
@@ -49,6 +44,9 @@ export function addReplicaCommands(program: CliCommand, context: CliContext): vo
   addUpdate(group, context);
   addModes(group, context);
   addRemove(group, context);
+  addCheckCommands(group, context);
+  addDeadLetterCommands(group, context);
+  addBackfillCommands(group, context);
 }
 
 function addCreate(group: CliCommand, context: CliContext): void {
@@ -58,6 +56,11 @@ function addCreate(group: CliCommand, context: CliContext): void {
       'Creates a task. It sends what is written from now on; `cp` copies what is there.',
     );
   settingsOptions(command)
+    .parsedOption(
+      '--start <time>',
+      "send what is there, too, from this time or from the 'beginning'; Millrace only",
+      parseStart(context.nowUs()),
+    )
     .parsedArgument('<replica>', REPLICA, parseReplica)
     .argument('<source-bucket>', 'bucket on the same server as the task')
     .parsedArgument('<destination>', DESTINATION, parseServerResource)
@@ -74,7 +77,7 @@ function addCreate(group: CliCommand, context: CliContext): void {
         { server, name }: Replica,
         source: string,
         to: ServerResource,
-        options: SettingsOptions,
+        options: CreateOptions,
       ) => {
         const body = createBody(source, destinationOf(context, to), options);
         await withServer(context, server, (client) => client.send('POST', replicaPath(name), body));
@@ -194,8 +197,4 @@ function parseMode(text: string): string {
   const mode = MODES.find((known) => known === text);
   if (mode !== undefined) return mode;
   throw new UsageError(`Modes are ${MODES.join(', ')}`);
-}
-
-export function replicaPath(name: string): string {
-  return `replications/${encodeURIComponent(name)}`;
 }
