@@ -156,7 +156,7 @@ export class ReplicationEvents {
   #write(followed: Followed): void {
     const { sum, figures } = followed;
     if (sum === undefined) return;
-    const { task, pending } = figures;
+    const { task, pending, lagMs, catchUpS } = figures;
     followed.sum = undefined;
     this.#options.sink.emit({
       family: 'replications',
@@ -170,6 +170,9 @@ export class ReplicationEvents {
         failed_records: sum.failedRecords,
         replicated_data_size: sum.bytes,
         duration: secondsOf(sum.busyMs),
+        pending_bytes: pending.bytes,
+        lag_seconds: lagMs / 1000,
+        catch_up_seconds: catchUpS,
       },
     });
   }

@@ -62,6 +62,24 @@ const TASK_METRICS: readonly TaskMetric[] = [
     read: ({ lagMs }) => lagMs / 1000,
   },
   {
+    name: 'millrace_task_records_per_second',
+    help: 'Records the target took, mean over the last minute.',
+    kind: 'gauge',
+    read: ({ rate }) => rate.recordsPerS,
+  },
+  {
+    name: 'millrace_task_bytes_per_second',
+    help: 'Content bytes of them.',
+    kind: 'gauge',
+    read: ({ rate }) => rate.bytesPerS,
+  },
+  {
+    name: 'millrace_task_catch_up_seconds',
+    help: 'Time until the task has caught up if it and its writers go on as in the last minute; +Inf when it does not get closer.',
+    kind: 'gauge',
+    read: ({ catchUpS }) => catchUpS ?? Number.POSITIVE_INFINITY,
+  },
+  {
     name: 'millrace_task_active',
     help: 'is_active of the API: 1 when the task runs and its target answered last time.',
     kind: 'gauge',

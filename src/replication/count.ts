@@ -4,6 +4,8 @@ import type { BlockView } from '../store/block.ts';
 import { BLOCK_KIND_UPDATES } from '../store/format.ts';
 import type { CountJob, CountResult } from './messages.ts';
 import type { BatchLimits } from './scan/batch.ts';
+import { EntryTally } from './lag/entry-tally.ts';
+import type { BatchEntry } from './scan/batch-builder.ts';
 import type { TaskFilter } from './scan/task-filter.ts';
 import { type ScanContext, type WindowSink, WindowSource } from './scan/window-source.ts';
 
@@ -13,17 +15,28 @@ class CountingSink implements WindowSink {
   bytes = 0;
   readonly removed = 0;
   readonly retainedBytes = 0;
+  readonly #tally: EntryTally | null;
+  #entryName = '';
 
-  enter(): void {
-    // Records are counted over all entries.
+  constructor(tally: EntryTally | null) {
+    this.#tally = tally;
+  }
+
+  enter({ name }: BatchEntry): void {
+    this.#entryName = name;
   }
 
   append(view: BlockView, from: number, to: number): void {
+    let records = 0;
+    let bytes = 0;
     for (let i = from; i < to; i++) {
       if (view.isRemoved(i)) continue;
-      this.records++;
-      if (view.kind !== BLOCK_KIND_UPDATES) this.bytes += view.length(i);
+      records++;
+      if (view.kind !== BLOCK_KIND_UPDATES) bytes += view.length(i);
     }
+    this.records += records;
+    this.bytes += bytes;
+    this.#tally?.add(this.#entryName, view.sequence, records, bytes);
   }
 
   finish(): readonly never[] {
@@ -44,10 +57,11 @@ export async function countPending(
   const { bucketId, stopSequence, task, budgetMs } = job;
   const { dstPrefix } = task.settings;
   filter.restore(job.filterState);
+  const tally = job.byEntryFrom === null ? null : new EntryTally(job.byEntryFrom);
   const source = new WindowSource(
     scan,
     { bucketId, filter, dstPrefix, limits, signature: null, stopSequence },
-    () => new CountingSink(),
+    () => new CountingSink(tally),
   );
   const endMs = scan.nowMs() + budgetMs;
   let { position, filterState } = job;
@@ -63,5 +77,6 @@ export async function countPending(
     if (window.end === 'head' || window.end === 'stop') break;
     await yieldToLoop();
   }
-  return { kind: 'count', position, filterState, records, bytes, needsEntriesAfter };
+  const entries = tally === null ? null : tally.toCounts();
+  return { kind: 'count', position, filterState, records, bytes, entries, needsEntriesAfter };
 }

@@ -3,6 +3,7 @@ import type { ProvisionedReplication } from '../config/replication-variables.ts'
 import type { Logger } from '../logging/logger.ts';
 import type { ReplicationPool } from './messages.ts';
 import { DEFAULT_FRESH_FIRST, type FreshFirstLimits } from './ranges/fresh-first.ts';
+import { EntryLags } from './lag/entry-lag.ts';
 import { PendingCounter } from './pending.ts';
 import { Scheduler } from './scheduler.ts';
 import { type TaskFigures, TaskService } from './service.ts';
@@ -54,7 +55,9 @@ export class ReplicationEngine {
     const pending = new PendingCounter(pool, source, this.#scheduler);
     const scheduler = this.#scheduler;
     const trials = new Trials({ pool, source, identity });
+    const entryLags = new EntryLags(pool, source, scheduler);
     this.service = new TaskService({
+      entryLags,
       pool,
       scheduler,
       pending,

@@ -141,6 +141,8 @@ export interface PlanJob {
 export interface CountJob extends ScanJob {
   readonly kind: 'count';
   readonly budgetMs: number;
+  /** Tell what there is of each entry from this sequence on, too; `null`: not. */
+  readonly byEntryFrom: number | null;
 }
 
 /** Ask for the bucket, nothing else: the probe of a paused task (replication §3). */
@@ -296,7 +298,25 @@ export interface CountResult {
   readonly filterState: FilterState | null;
   readonly records: number;
   readonly bytes: number;
+  /** Set where it was asked for. */
+  readonly entries: EntryCounts | null;
   readonly needsEntriesAfter: number | null;
+}
+
+/** Records of one entry that pass, and the block of the first of them. */
+export interface EntryCount {
+  readonly name: string;
+  readonly records: number;
+  readonly bytes: number;
+  readonly sequence: number;
+}
+
+/** Some entries one by one, all others in one sum. */
+export interface EntryCounts {
+  readonly told: readonly EntryCount[];
+  readonly otherEntries: number;
+  readonly otherRecords: number;
+  readonly otherBytes: number;
 }
 
 export interface CheckResult {

@@ -148,7 +148,7 @@ export class PendingCounter {
     const place = { bucketId, position, stopSequence, filterState };
     const scan = { task: task.spec, ...place, entries, namesEpoch };
     try {
-      const result = await this.#pool.run({ kind: 'count', ...scan, budgetMs });
+      const result = await this.#pool.run({ kind: 'count', ...scan, budgetMs, byEntryFrom: null });
       if (result.kind !== 'count') return undefined;
       const records = before.records + result.records;
       const bytes = before.bytes + result.bytes;

@@ -109,6 +109,11 @@ export class Scheduler {
     return backlog === null ? this.#liveLagMs(task) : this.#heads.ageMs(backlog);
   }
 
+  /** For how long the block at this sequence has been there, ms. */
+  ageMs(sequence: number): number {
+    return this.#heads.ageMs(sequence);
+  }
+
   #liveLagMs(task: Task): number {
     const sequence = Math.max(task.position.sequence, task.line.get('answeredSequence'));
     if (sequence >= this.bucketEnd(task).sequence) return 0;

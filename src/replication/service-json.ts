@@ -1,6 +1,9 @@
 /** Answers of the replication routes (replication §1.3, §1.5) as JSON texts. */
 import type { HourlyDiagnosticsJson } from './diagnostics.ts';
 import type { LetterFigures } from './letters/letter.ts';
+import type { EntryLagFigures } from './lag/entry-lag.ts';
+import type { MinuteFigures } from './lag/minute-rate.ts';
+import { lagJson } from './lag/lag-json.ts';
 import type { PendingFigures } from './pending.ts';
 import { toDetailJson } from './settings.ts';
 import type { Task } from './task.ts';
@@ -13,24 +16,33 @@ export interface TaskView {
   readonly task: Task;
   readonly pending: PendingFigures;
   readonly lagMs: number;
+  readonly rate: MinuteFigures;
+  /** Seconds until the task has caught up; `null`: not foreseeable. */
+  readonly catchUpS: number | null;
   readonly letters: LetterFigures;
 }
 
 /** Body of the list. Items come in the given order. */
 export function listJson(views: readonly TaskView[], isExtended: boolean): string {
-  const items = views.map((view) => infoJson(view, isExtended ? `,${extendedJson(view)}` : ''));
+  const items = views.map((view) =>
+    infoJson(view, isExtended ? `,${extendedJson(view, null)}` : ''),
+  );
   return `{"replications":[${items.join(',')}]}`;
 }
 
 /** Body of the detail: exactly these members, in this order; official clients compare the whole. */
-export function detailJson(view: TaskView, isExtended: boolean): string {
+export function detailJson(
+  view: TaskView,
+  isExtended: boolean,
+  entries: EntryLagFigures | null,
+): string {
   const { task } = view;
   const members = [
     `"info":${infoJson(view, '')}`,
     `"settings":${toDetailJson(task.settings)}`,
     `"diagnostics":{"hourly":${JSON.stringify(hourly(task))}}`,
   ];
-  if (isExtended) members.push(extendedJson(view));
+  if (isExtended) members.push(extendedJson(view, entries));
   return `{${members.join(',')}}`;
 }
 
@@ -45,13 +57,15 @@ function infoJson({ task, pending }: TaskView, extension: string): string {
   return `${info.slice(0, -1)}${extension}}`;
 }
 
-function extendedJson({ task, pending, lagMs, letters }: TaskView): string {
+function extendedJson(view: TaskView, entries: EntryLagFigures | null): string {
+  const { task, pending, lagMs, letters } = view;
   const { totals, diagnostics } = task;
   const extended = {
     has_token: task.settings.dstToken !== null || task.settings.lockedToken !== null,
     pending_bytes: pending.bytes,
     pending_is_exact: pending.isExact,
     lag_seconds: lagMs / 1000,
+    lag: lagJson(view, entries),
     backlog_segments: pending.behind.backlogSegments,
     backlog_records: pending.behind.backlogRecords,
     backfills: pending.behind.backfills,

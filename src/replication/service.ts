@@ -8,6 +8,8 @@ import type { LetterFigures } from './letters/letter.ts';
 import { LetterService } from './letters/letter-service.ts';
 import { closeGap, openGap } from './log-ranges.ts';
 import type { ReplicationPool } from './messages.ts';
+import type { EntryLags } from './lag/entry-lag.ts';
+import type { MinuteFigures } from './lag/minute-rate.ts';
 import { type PendingCounter, type PendingFigures } from './pending.ts';
 import { provisionTask } from './provisioning.ts';
 import { BackfillService, newBackfill } from './ranges/backfill-service.ts';
@@ -56,6 +58,7 @@ export interface ServiceOptions {
   readonly pool: ReplicationPool;
   readonly scheduler: Scheduler;
   readonly pending: PendingCounter;
+  readonly entryLags: EntryLags;
   readonly source: ReplicationSource;
   readonly store: TaskStore;
   readonly logger: Logger;
@@ -70,6 +73,9 @@ export interface TaskFigures {
   readonly task: Task;
   readonly pending: PendingFigures;
   readonly lagMs: number;
+  readonly rate: MinuteFigures;
+  /** Seconds until the task has caught up; `null`: not foreseeable. */
+  readonly catchUpS: number | null;
   /** Including the slice that runs now. */
   readonly sentRecords: number;
   readonly sentBytes: number;
@@ -179,8 +185,12 @@ export class TaskService implements ReplicationService {
 
   async detail(name: string, isExtended: boolean): Promise<string> {
     const task = this.#existing(name);
-    await this.#options.pending.refresh([task], COUNT_LIMIT_MS);
-    return detailJson(this.#viewOf(task), isExtended);
+    const { pending, entryLags } = this.#options;
+    const [, entries] = await Promise.all([
+      pending.refresh([task], COUNT_LIMIT_MS),
+      isExtended ? entryLags.of(task, COUNT_LIMIT_MS) : null,
+    ]);
+    return detailJson(this.#viewOf(task), isExtended, entries);
   }
 
   tasks(): Iterable<Task> {
@@ -380,9 +390,18 @@ export class TaskService implements ReplicationService {
   #viewOf(task: Task): TaskView {
     const { pending, scheduler, source, store } = this.#options;
     task.isSourceMissing = source.bucket(task.settings.srcBucket) === undefined;
+    const nowMs = performance.now();
+    task.pace.sample(nowMs, {
+      epoch: task.epoch,
+      passed: task.position.bucketOrdinal,
+      written: scheduler.bucketEnd(task).bucketOrdinal,
+    });
+    const figures = pending.figures(task);
     return {
       task,
-      pending: pending.figures(task),
+      rate: task.rate.rate(nowMs),
+      catchUpS: catchUpS(task, figures, nowMs),
+      pending: figures,
       lagMs: scheduler.lagMs(task),
       letters: store.letters.figures(task.id),
     };
@@ -414,4 +433,10 @@ function refuseStart(members: Readonly<Record<string, unknown>>): void {
     422,
     'Invalid JSON: `start` is for new replications only; use POST /replications/<name>/backfills',
   );
+}
+
+/** What the cursor left behind is not foreseen. */
+function catchUpS(task: Task, pending: PendingFigures, nowMs: number): number | null {
+  if (pending.records === 0) return 0;
+  return pending.behind.backlogSegments === 0 ? task.pace.catchUpS(nowMs) : null;
 }

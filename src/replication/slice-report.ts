@@ -58,6 +58,7 @@ export function countTraffic(task: Task, counts: SliceCounts, nowMs: number): vo
   totals.batches += counts.batches;
   totals.duplicates += counts.duplicates;
   if (counts.records > 0) diagnostics.countOk(counts.records);
+  task.rate.add(performance.now(), counts.records, counts.bytes);
   for (const { key, count, message } of counts.errors) {
     diagnostics.countError(key, message, count);
     totals.failuresByKey.set(key, (totals.failuresByKey.get(key) ?? 0) + count);

@@ -4,6 +4,8 @@ import { type BackoffState, NO_BACKOFF } from './backoff.ts';
 import { HourlyDiagnostics } from './diagnostics.ts';
 import type { DayUse } from './budget/budget-plan.ts';
 import { TaskBudget } from './budget/task-budget.ts';
+import { MinuteRate } from './lag/minute-rate.ts';
+import { TaskPace } from './lag/task-pace.ts';
 import type { FilterState } from './filter-state.ts';
 import type { EntryNames, TaskSpec } from './messages.ts';
 import { TaskRanges } from './ranges/range-list.ts';
@@ -94,6 +96,9 @@ export class Task {
   isAvailable: boolean;
   isTargetAvailable = false;
   readonly budget: TaskBudget;
+  /** What the target took in the last minute. */
+  readonly rate: MinuteRate = new MinuteRate(performance.now());
+  readonly pace: TaskPace = new TaskPace();
   /** What the target told when it was asked last; `null`: it never answered. */
   target: TargetInfo | null = null;
   /** Why bodies do not go out compressed as the settings ask; `null`: they do. */

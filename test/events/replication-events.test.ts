@@ -54,6 +54,8 @@ function follow(...tasks: Task[]): Harness {
         behind: { backlogSegments: 0, backlogRecords: 0, backfills: 0, backfillRecords: 0 },
       },
       lagMs: 0,
+      rate: { recordsPerS: 0, bytesPerS: 0 },
+      catchUpS: 7,
       sentRecords: 0,
       sentBytes: 0,
       letters: { ...newTotals(), current: 0, queued: 0 },
@@ -90,6 +92,9 @@ describe('results of a task', () => {
           failed_records: 0,
           replicated_data_size: 70,
           duration: 0.5,
+          pending_bytes: 70,
+          lag_seconds: 0,
+          catch_up_seconds: 7,
         },
       },
     ]);

@@ -110,7 +110,13 @@ export class SliceDriver {
   async count(): Promise<CountResult> {
     const { kind: _, ...scan } = this.#job();
     for (;;) {
-      const job = { ...scan, kind: 'count', budgetMs: 10_000, entries: this.#entries } as const;
+      const job = {
+        ...scan,
+        kind: 'count',
+        budgetMs: 10_000,
+        byEntryFrom: null,
+        entries: this.#entries,
+      } as const;
       const result = await this.runtime.run(job);
       if (result.kind !== 'count') throw new Error('not a count result');
       if (result.needsEntriesAfter === null) return result;
