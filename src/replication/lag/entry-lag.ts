@@ -58,13 +58,14 @@ export class EntryLags {
     const canScan = task.bucketId !== null && task.loadError === null && !task.isSourceMissing;
     if (!canScan || answeredBy(task) >= end.sequence) return { ...NOTHING, isExact: canScan };
     let result = await this.#run(task, limitMs, null);
-    if (result?.needsEntriesAfter != null) {
+    const missing = result?.needsEntriesAfter ?? null;
+    if (missing !== null) {
       // From the start again, this time with the names it lacked.
-      const names = this.#source.entryNames(task.bucketId ?? 0, result.needsEntriesAfter);
+      const names = this.#source.entryNames(task.bucketId ?? 0, missing);
       const knownUpTo = this.#source.highestEntryId();
       result = await this.#run(task, limitMs, { names, knownUpTo });
     }
-    return result?.entries == null ? { ...NOTHING, isExact: false } : this.#figures(task, result);
+    return result === undefined ? { ...NOTHING, isExact: false } : this.#figures(task, result);
   }
 
   #figures(task: Task, { entries, position, needsEntriesAfter }: CountResult): EntryLagFigures {
