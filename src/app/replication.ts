@@ -91,6 +91,7 @@ export async function startReplication(
     provisioned,
     maxUnreachableMs: config.replicationTimeoutMs,
     certificateProblem: () => tls.refresh(),
+    maxPendingRecords: config.replicationLogSize ?? null,
   });
   const readers = setInterval(() => ring.setReadBuckets(readBuckets(engine, catalog)), READERS_MS);
   readers.unref();

@@ -12,11 +12,6 @@ export interface UnsupportedVariables {
 
 export const UNSUPPORTED_VARIABLES: readonly UnsupportedVariables[] = [
   {
-    names: 'RS_REPLICATION_LOG_SIZE',
-    pattern: /^RS_REPLICATION_LOG_SIZE$/,
-    consequence: 'pending records are not limited in number',
-  },
-  {
     names: 'RS_PRIMARY_URL, RS_SECONDARY_URL, RS_LOCK_FILE_*',
     pattern: /^RS_(PRIMARY_URL|SECONDARY_URL|LOCK_FILE_.+)$/,
     consequence: 'the only role is STANDALONE',

@@ -295,6 +295,15 @@ export const OPTIONS = {
     description:
       'Longest pause before a target that cannot be connected to is tried again. It is at most 0.5 s anyway, so only smaller values change anything.',
   },
+  replicationLogSize: {
+    env: 'RS_REPLICATION_LOG_SIZE',
+    kind: 'integer',
+    group: 'Replication',
+    min: '1',
+    max: '1000000000',
+    description:
+      'Records a task may have pending; of more the oldest are dropped and counted. Not set: nothing is dropped that the source still has.',
+  },
   replicationVerifySsl: {
     env: 'RS_REPLICATION_VERIFY_SSL',
     kind: 'boolean',

@@ -181,6 +181,12 @@ const TASK_METRICS: readonly TaskMetric[] = [
     kind: 'counter',
     read: ({ task }) => task.removedAtSource,
   },
+  {
+    name: 'millrace_task_dropped_records_total',
+    help: 'Records given up because more were pending than RS_REPLICATION_LOG_SIZE.',
+    kind: 'counter',
+    read: ({ task }) => task.droppedRecords,
+  },
 ];
 
 function isBudgetOpen({ settings, budget }: TaskFigures['task']): boolean {

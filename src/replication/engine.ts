@@ -5,6 +5,7 @@ import type { ReplicationPool } from './messages.ts';
 import { DEFAULT_FRESH_FIRST, type FreshFirstLimits } from './ranges/fresh-first.ts';
 import { EntryLags } from './lag/entry-lag.ts';
 import { PendingCounter } from './pending.ts';
+import { PendingLimit } from './pending-limit.ts';
 import { Scheduler } from './scheduler.ts';
 import { type TaskFigures, TaskService } from './service.ts';
 import type { ServerIdentity } from './settings-checks.ts';
@@ -26,6 +27,8 @@ export interface EngineOptions {
   readonly certificateProblem?: () => Promise<string | null>;
   /** Tasks of the environment. */
   readonly provisioned?: readonly ProvisionedReplication[];
+  /** Matching records a task may have pending, the oldest of more are dropped; default and `null`: any number. */
+  readonly maxPendingRecords?: number | null;
   /** When tasks with `order: "newest"` leave their backlog behind. Default: `DEFAULT_FRESH_FIRST`. */
   readonly freshFirst?: FreshFirstLimits;
 }
@@ -51,8 +54,13 @@ export class ReplicationEngine {
       random: Math.random,
       maxUnreachableMs: options.maxUnreachableMs ?? DEFAULT_MAX_UNREACHABLE_MS,
       freshFirst,
+      limit: new PendingLimit({
+        maxRecords: options.maxPendingRecords ?? null,
+        knownRecords: (task) => pending.knownRecords(task),
+        logger,
+      }),
     });
-    const pending = new PendingCounter(pool, source, this.#scheduler);
+    const pending: PendingCounter = new PendingCounter(pool, source, this.#scheduler);
     const scheduler = this.#scheduler;
     const trials = new Trials({ pool, source, identity });
     const entryLags = new EntryLags(pool, source, scheduler);

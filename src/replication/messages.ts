@@ -123,6 +123,8 @@ export interface SendJob extends ScanJob {
   readonly isAwaited: boolean;
   /** `null`: the link is not limited. */
   readonly budget: SliceBudget | null;
+  /** So many matching records from the position on are given up: more are pending than may be. */
+  readonly dropRecords: number;
 }
 
 /** Look into the index for where a range begins and ends and how much it is. */
@@ -264,6 +266,8 @@ export interface SliceCounts {
   /** Matching records (and their bytes) between the old and the new position. */
   readonly passedRecords: number;
   readonly passedBytes: number;
+  /** Those of them that were given up, see `SendJob.dropRecords`. */
+  readonly droppedRecords: number;
   /** Records of the range's scope there, whether they match or not; 0 for the live cursor. */
   readonly seenRecords: number;
   readonly seenBytes: number;

@@ -19,6 +19,7 @@ export interface OpenWindow {
   end: WindowEnd;
   filterState: FilterState | null;
   removed: number;
+  dropped: number;
   seenRecords: number;
   seenBytes: number;
   /** Batches without an answer. */
@@ -37,6 +38,8 @@ export class OpenWindows {
   passedRecords = 0;
   passedBytes = 0;
   removed = 0;
+  /** Given up; among the passed records. */
+  dropped = 0;
   seenRecords = 0;
   seenBytes = 0;
 
@@ -82,10 +85,11 @@ export class OpenWindows {
   open(window: Window): OpenWindow | undefined {
     const last = this.#windows.at(-1);
     const { to, end, filterState, removed, seenRecords, seenBytes } = window;
+    const dropped = window.droppedRecords;
     if (window.batches.length > 0) {
       const unanswered = window.batches.length;
-      const seen = { seenRecords, seenBytes };
-      const open = { window, to, end, filterState, removed, ...seen, unanswered, isStarted: false };
+      const counts = { removed, dropped, seenRecords, seenBytes };
+      const open = { window, to, end, filterState, ...counts, unanswered, isStarted: false };
       this.#windows.push(open);
       this.#unansweredBytes += window.bytes;
       return open;
@@ -94,6 +98,8 @@ export class OpenWindows {
       this.#position = to;
       this.#filterState = filterState;
       this.removed += removed;
+      this.dropped += dropped;
+      this.passedRecords += dropped;
       this.seenRecords += seenRecords;
       this.seenBytes += seenBytes;
     } else {
@@ -101,6 +107,7 @@ export class OpenWindows {
       last.end = end;
       last.filterState = filterState;
       last.removed += removed;
+      last.dropped += dropped;
       last.seenRecords += seenRecords;
       last.seenBytes += seenBytes;
     }
@@ -123,9 +130,10 @@ export class OpenWindows {
       this.#position = first.to;
       this.#filterState = first.filterState;
       this.removed += first.removed;
+      this.dropped += first.dropped;
       this.seenRecords += first.seenRecords;
       this.seenBytes += first.seenBytes;
-      this.passedRecords += first.window.records;
+      this.passedRecords += first.window.records + first.dropped;
       this.passedBytes += first.window.bytes;
     }
   }

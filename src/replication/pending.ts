@@ -13,6 +13,9 @@ import type { ReplicationSource } from './types.ts';
 /** Slices of tasks that get on end after a quarter of this. */
 const LONG_SLICE_MS = 1_000;
 
+/** Longest count that nobody waits for. */
+const BACKGROUND_COUNT_MS = 5_000;
+
 export interface PendingFigures {
   readonly records: number;
   readonly bytes: number;
@@ -85,6 +88,17 @@ export class PendingCounter {
       bytes: openBytes + countedBytes + Math.round(unseen * meanBytes(task, count)),
       isExact,
     };
+  }
+
+  /**
+   * Matching records that are known to be pending, without what was not looked at. Goes on counting, so that more is known
+   * the next time. Between slices.
+   */
+  knownRecords(task: Task): number {
+    const count = countOf(task);
+    const { isExact } = this.#liveFigures(task);
+    if (!isExact) void this.#countOnce(task, BACKGROUND_COUNT_MS);
+    return count === null ? 0 : Math.max(0, count.records - task.passedRecords);
   }
 
   /**

@@ -12,6 +12,7 @@ import { IdleTasks } from './idle-tasks.ts';
 import { LogHeads } from './log-heads.ts';
 import { openGap, skipGaps, stopOf } from './log-ranges.ts';
 import type { ReplicationPool, SendJob, SendResult, SliceFailure } from './messages.ts';
+import type { PendingLimit } from './pending-limit.ts';
 import { PausedProbe } from './paused-probe.ts';
 import { ProgressSaver } from './progress-saver.ts';
 import { isAnswer, planRetry } from './retry-policy.ts';
@@ -48,6 +49,7 @@ export interface SchedulerOptions {
   /** Uniform in [0, 1). */
   readonly random: () => number;
   readonly freshFirst: FreshFirstLimits;
+  readonly limit: PendingLimit;
   /** Longest wait for a target that cannot be connected to (`RS_REPLICATION_TIMEOUT`). */
   readonly maxUnreachableMs: number;
 }
@@ -329,7 +331,8 @@ export class Scheduler {
 
   async #run(task: Task, bucketId: number): Promise<void> {
     const { version, epoch } = task;
-    const job = newSendJob(task, bucketId, this.#namesEpoch, null, false);
+    const dropRecords = this.#options.limit.excess(task, this.bucketEnd(task));
+    const job = newSendJob(task, bucketId, this.#namesEpoch, null, false, dropRecords);
     task.line.rearm();
     task.line.clearFigures();
     const result = await runSlice(this.#options.pool, task, job, () => this.#heads.head);

@@ -74,6 +74,7 @@ function extendedJson(view: TaskView, entries: EntryLagFigures | null): string {
     last_success: isoTime(task.lastSuccessMs),
     last_error: lastError(task),
     dropped_records: task.removedAtSource,
+    dropped_by_log_size: task.droppedRecords,
     dead_letters: letters.current,
     dead_letter_counts: letterCounts(letters),
     sent_records: totals.sentRecords,

@@ -378,7 +378,7 @@ export class TaskService implements ReplicationService {
   #cursorAtHead({ srcBucket, mode }: ReplicationSettings): TaskCursor {
     const { bucketId, position } = this.#options.scheduler.headOf(srcBucket);
     const gaps = mode === 'disabled' ? openGap([], position) : [];
-    return { bucketId, position, gaps, filterState: null, removedAtSource: 0 };
+    return { bucketId, position, gaps, filterState: null, removedAtSource: 0, droppedRecords: 0 };
   }
 
   /** What is written while a task is disabled is not for it; what it had not sent before stays (replication §3). */

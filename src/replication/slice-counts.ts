@@ -17,6 +17,7 @@ export class SliceCounter implements SendCounter {
   compressedBytes = 0;
   passedRecords = 0;
   passedBytes = 0;
+  droppedRecords = 0;
   seenRecords = 0;
   seenBytes = 0;
   wireBytes = 0;
@@ -60,6 +61,7 @@ export class SliceCounter implements SendCounter {
       errors,
       passedRecords: this.passedRecords,
       passedBytes: this.passedBytes,
+      droppedRecords: this.droppedRecords,
       seenRecords: this.seenRecords,
       seenBytes: this.seenBytes,
       wireBytes: this.wireBytes,

@@ -11,6 +11,7 @@ import type { Task } from './task.ts';
 /**
  * @param range `null`: the live cursor.
  * @param isBrief of a range: live records wait already.
+ * @param dropRecords matching records that the live cursor has to give up.
  */
 export function newSendJob(
   task: Task,
@@ -18,6 +19,7 @@ export function newSendJob(
   namesEpoch: number,
   range: TaskRange | null,
   isBrief: boolean,
+  dropRecords = 0,
 ): SendJob {
   const { budget } = task.settings;
   const common = {
@@ -36,7 +38,7 @@ export function newSendJob(
     const stopSequence = stopOf(task.gaps);
     const isAwaited = task.ranges.next() !== undefined;
     const place = { position, filterState, resendSequence, stopSequence };
-    return { ...common, ...place, line: task.line.buffer, range: null, isAwaited };
+    return { ...common, ...place, line: task.line.buffer, range: null, isAwaited, dropRecords };
   }
   const { position, filterState, end } = range.stored;
   const { resendSequence } = range;
@@ -49,6 +51,7 @@ export function newSendJob(
     line: task.rangeLine.buffer,
     range: scanOf(range, isBrief),
     isAwaited: false,
+    dropRecords: 0,
   };
 }
 

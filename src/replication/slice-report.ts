@@ -35,6 +35,7 @@ function takePosition(task: Task, job: SendJob, result: SendResult, origin: Slic
   task.passedRecords += counts.passedRecords;
   task.passedBytes += counts.passedBytes;
   task.removedAtSource += counts.removedAtSource;
+  task.droppedRecords += counts.droppedRecords;
   const attempted = Math.max(result.attemptedSequence, job.resendSequence);
   task.resendSequence = Math.max(task.resendSequence, attempted);
 }
@@ -100,6 +101,7 @@ export function failedResult(job: SendJob, error: unknown, head: number): SendRe
       errors: [],
       passedRecords: 0,
       passedBytes: 0,
+      droppedRecords: 0,
       seenRecords: 0,
       seenBytes: 0,
       wireBytes: 0,

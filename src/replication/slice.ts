@@ -99,8 +99,10 @@ export class Slice {
     const { scan, options, nowMs } = context;
     const { bucketId, position, filterState, stopSequence, task, range } = job;
     const { filter, limits } = session;
-    // Of ranges the live cursor is the only one to be shared with, and it is elsewhere.
-    const signature = range === null && job.budget === null ? sharedName(session) : null;
+    // Not what is for this task only, nor ranges: the live cursor to share with is elsewhere.
+    const { dropRecords } = job;
+    const isShared = range === null && job.budget === null && dropRecords === 0;
+    const signature = isShared ? sharedName(session) : null;
     const { dstPrefix, dstBucket } = task.settings;
     this.#context = context;
     this.#job = job;
@@ -116,7 +118,7 @@ export class Slice {
     this.#endMs = this.#lastWorkMs + options.sliceMs;
     this.#pacer = job.budget && new Pacer(job.budget, () => Date.now());
     const windowRecords = job.budget === null ? range?.windowRecords : limits.maxRecords;
-    const scope = { bucketId, filter, dstPrefix, stopSequence, range };
+    const scope = { bucketId, filter, dstPrefix, stopSequence, range, dropRecords };
     const settings = { ...scope, limits, signature, windowRecords };
     this.#source = new WindowSource(scan, settings);
     this.#sender = new Sender({
@@ -294,12 +296,13 @@ export class Slice {
     const { window } = last;
     for (const { entryId } of window.batches) this.#lanes.unpush(entryId);
     this.#windows.dropLast();
+    this.#source.takeBack(window);
     this.#session.filter.restore(this.#windows.scannedState);
     this.#showOpened(window, -1);
   }
 
-  #showOpened({ records, bytes }: Window, sign: 1 | -1): void {
-    this.#line.add('matchedRecords', sign * records);
+  #showOpened({ records, bytes, droppedRecords }: Window, sign: 1 | -1): void {
+    this.#line.add('matchedRecords', sign * (records + droppedRecords));
     this.#line.add('matchedBytes', sign * bytes);
     this.#line.add('openRecords', sign * records);
     this.#line.add('openBytes', sign * bytes);
@@ -371,6 +374,7 @@ export class Slice {
     this.#counter.removedAtSource += this.#windows.removed;
     this.#counter.passedRecords = passedRecords;
     this.#counter.passedBytes = passedBytes;
+    this.#counter.droppedRecords = this.#windows.dropped;
     this.#counter.seenRecords = this.#windows.seenRecords;
     this.#counter.seenBytes = this.#windows.seenBytes;
     // Asking for the bucket counts, too.

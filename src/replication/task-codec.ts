@@ -119,22 +119,25 @@ interface CursorRow {
   readonly bucketId: number | null;
   readonly gaps: readonly LogGap[];
   readonly removedAtSource: number;
+  /** Missing in rows of former versions. */
+  readonly droppedRecords?: number;
   readonly filterState: string | null;
 }
 
 export function encodeCursor(cursor: TaskCursor): Buffer {
-  const { position, bucketId, gaps, removedAtSource } = cursor;
+  const { position, bucketId, gaps, removedAtSource, droppedRecords } = cursor;
   const filterState = encodeFilterState(cursor.filterState);
-  const row: CursorRow = { position, bucketId, gaps, removedAtSource, filterState };
+  const counts = { removedAtSource, droppedRecords };
+  const row: CursorRow = { position, bucketId, gaps, ...counts, filterState };
   return encode(row);
 }
 
 /** @throws StoreFormatError. */
 export function decodeCursor(bytes: Buffer): TaskCursor {
   const row = decode(bytes, 'cursor') as CursorRow;
-  const { position, bucketId, gaps, removedAtSource } = row;
+  const { position, bucketId, gaps, removedAtSource, droppedRecords = 0 } = row;
   const filterState = decodeFilterState(row.filterState);
-  return { position, bucketId, gaps, removedAtSource, filterState };
+  return { position, bucketId, gaps, removedAtSource, droppedRecords, filterState };
 }
 
 /** Text of a state of filters within a row. */

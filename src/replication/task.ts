@@ -70,6 +70,7 @@ export class Task {
   gaps: readonly LogGap[];
   filterState: FilterState | null;
   removedAtSource: number;
+  droppedRecords: number;
   /** Position of the last cursor given to the store. */
   savedSequence: number;
   /** Matching records and bytes before `position`, since `epoch` began. */
@@ -139,6 +140,7 @@ export class Task {
     this.gaps = cursor.gaps;
     this.filterState = cursor.filterState;
     this.removedAtSource = cursor.removedAtSource;
+    this.droppedRecords = cursor.droppedRecords;
     this.savedSequence = cursor.position.sequence;
     this.resendSequence = cursor.position.sequence;
   }
@@ -157,8 +159,8 @@ export class Task {
   }
 
   get cursor(): TaskCursor {
-    const { position, bucketId, gaps, filterState, removedAtSource } = this;
-    return { position, bucketId, gaps, filterState, removedAtSource };
+    const { position, bucketId, gaps, filterState, removedAtSource, droppedRecords } = this;
+    return { position, bucketId, gaps, filterState, removedAtSource, droppedRecords };
   }
 
   /** Takes new settings: everything learnt under the old ones is void, the position stays. */
@@ -184,6 +186,7 @@ export class Task {
     this.gaps = cursor.gaps;
     this.filterState = cursor.filterState;
     this.removedAtSource = cursor.removedAtSource;
+    this.droppedRecords = cursor.droppedRecords;
     this.passedRecords = 0;
     this.passedBytes = 0;
     this.resendSequence = cursor.position.sequence;
@@ -192,8 +195,7 @@ export class Task {
 
   /** The live cursor jumps forward within its bucket; what it leaves behind is in the ranges. */
   moveLive(position: Position): void {
-    const { bucketId, filterState, removedAtSource } = this;
-    this.moveTo({ position, bucketId, gaps: [], filterState, removedAtSource });
+    this.moveTo({ ...this.cursor, position, gaps: [] });
   }
 
   /** The running slice, if any, ends now and gives up its requests. */

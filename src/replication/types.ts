@@ -107,6 +107,8 @@ export interface TaskCursor {
   readonly filterState: FilterState | null;
   /** Records of the bucket that were removed before the task had seen them. */
   readonly removedAtSource: number;
+  /** Records given up because more were pending than `RS_REPLICATION_LOG_SIZE`. */
+  readonly droppedRecords: number;
 }
 
 /** A record that the target refused for good, on its own; kept until a human decides. */

@@ -66,6 +66,7 @@ describe('defaults', () => {
       rateLimitIngress: undefined,
       rateLimitEgress: undefined,
       replicationTimeoutMs: 5000,
+      replicationLogSize: undefined,
       replicationVerifySsl: true,
       replicationCaPath: undefined,
       replicationCertPath: undefined,

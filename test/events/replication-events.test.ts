@@ -14,6 +14,7 @@ const CURSOR: TaskCursor = {
   gaps: [],
   filterState: null,
   removedAtSource: 0,
+  droppedRecords: 0,
 };
 
 function newTask(name: string, srcBucket = 'data'): Task {

@@ -196,6 +196,8 @@ export class EngineFixture {
   readonly log: LogFixture;
   readonly store: MemoryTaskStore;
   readonly buckets: Map<string, SourceBucket> = new Map();
+  /** Counts from the next restart on. */
+  maxPendingRecords: number | null = null;
   readonly #options: Partial<WorkerOptions>;
   readonly #poolFactory: PoolFactory | undefined;
   readonly #freshFirst: FreshFirstLimits;
@@ -357,6 +359,7 @@ export class EngineFixture {
       identity: { instanceId: 'test-instance', port: 8383, addresses: [], hostNames: [] },
       logger: silentLogger,
       freshFirst: this.#freshFirst,
+      maxPendingRecords: this.maxPendingRecords,
     });
   }
 }

@@ -63,6 +63,7 @@ export class SliceDriver {
   stopSequence: number | null = null;
   resendSequence = 0;
   range: RangeScan | null = null;
+  dropRecords = 0;
   namesEpoch = 0;
   isTargetAvailable = false;
   target: TargetInfo | null = null;
@@ -147,6 +148,7 @@ export class SliceDriver {
       range: this.range,
       isAwaited: false,
       budget: null,
+      dropRecords: this.dropRecords,
     };
   }
 }

@@ -17,6 +17,7 @@ const cursor: TaskCursor = {
   position: { partition: 0, sequence: 2 ** 40, bucketOrdinal: 7 },
   bucketId: 3,
   gaps: [{ from: { partition: 0, sequence: 5, bucketOrdinal: 1 }, resume: null }],
+  droppedRecords: 3,
   removedAtSource: 2,
   filterState: {
     sampling: {

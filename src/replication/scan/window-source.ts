@@ -9,6 +9,7 @@ import type { RangeScan } from '../messages.ts';
 import { RangeView } from '../ranges/range-view.ts';
 import type { LogReader } from './log-reader.ts';
 import type { MetaCache } from './meta-cache.ts';
+import { OverflowSink } from './overflow-sink.ts';
 import type { RecordSink, TaskFilter } from './task-filter.ts';
 import type { Window } from './window.ts';
 import type { WindowCache } from './window-cache.ts';
@@ -36,6 +37,8 @@ export interface ScanSettings {
   readonly range?: RangeScan | null;
   /** A window takes at most about so many records; default: as many as serve throughput best. */
   readonly windowRecords?: number | undefined;
+  /** So many of the first records that pass are given up. Not for shared windows. */
+  readonly dropRecords?: number;
 }
 
 /** Takes records during a scan; ends with the batches made of them, if any. */
@@ -54,6 +57,7 @@ export class WindowSource {
   readonly #settings: ScanSettings;
   readonly #newSink: () => WindowSink;
   readonly #range: RangeView | null;
+  #dropRecords: number;
   /** By entry id; `null` for entries the task does not want. */
   readonly #targets: Map<number, BatchEntry | null> = new Map();
 
@@ -63,6 +67,7 @@ export class WindowSource {
     this.#settings = settings;
     const { range } = settings;
     this.#range = range ? new RangeView(range, context.log.store) : null;
+    this.#dropRecords = settings.dropRecords ?? 0;
     this.#newSink = newSink ?? (() => new BatchBuilder(context.metas, settings.limits));
   }
 
@@ -85,11 +90,18 @@ export class WindowSource {
     return window;
   }
 
+  /** The window will be scanned again. */
+  takeBack({ droppedRecords }: Window): void {
+    this.#dropRecords += droppedRecords;
+  }
+
   #scan(from: Position): Window | undefined {
     const { bucketId, filter, stopSequence } = this.#settings;
     const { log, entries, nowMs } = this.#context;
     const sink = this.#newSink();
     const range = this.#range;
+    const overflow = this.#dropRecords > 0 ? new OverflowSink(sink, this.#dropRecords) : null;
+    const passed = overflow ?? sink;
     let seenRecords = 0;
     let seenBytes = 0;
     const take = (whole: BlockView): boolean => {
@@ -98,12 +110,12 @@ export class WindowSource {
       if (target === null) return true;
       sink.enter(target);
       if (range === null) {
-        filter.filter(whole, target.name, sink);
+        filter.filter(whole, target.name, passed);
         return true;
       }
       const part = range.partOf(whole, target.name);
       if (part === null) return true;
-      filter.filter(part.view, target.name, sink, part.from, part.to);
+      filter.filter(part.view, target.name, passed, part.from, part.to);
       seenRecords += part.records;
       seenBytes += part.bytes;
       return true;
@@ -118,6 +130,8 @@ export class WindowSource {
     );
     if (scanned.end === 'head' && scanned.to.sequence === from.sequence) return undefined;
     const batches = sink.finish();
+    const droppedRecords = overflow?.droppedRecords ?? 0;
+    this.#dropRecords -= droppedRecords;
     return {
       from,
       to: scanned.to,
@@ -125,6 +139,7 @@ export class WindowSource {
       batches,
       records: sink.records,
       bytes: sink.bytes,
+      droppedRecords,
       seenRecords,
       seenBytes,
       // Of what a back-fill does not find, nobody knows when it was removed.

@@ -19,6 +19,8 @@ export interface Window {
   /** Matching records and their content bytes. */
   readonly records: number;
   readonly bytes: number;
+  /** Matching records that were given up, because the task has too many. */
+  readonly droppedRecords: number;
   /** Records of a range's scope, whether they match or not, and their content bytes; 0 outside of ranges. */
   readonly seenRecords: number;
   readonly seenBytes: number;
