@@ -8,10 +8,13 @@ import { addCompletionCommand } from './commands/completion.ts';
 import { addCpCommand } from './commands/cp.ts';
 import { addDemoCommand } from './commands/demo.ts';
 import { addLifecycleCommands } from './commands/lifecycle.ts';
+import { addQueryCommand } from './commands/query.ts';
 import { addReplicaCommands } from './commands/replica.ts';
+import { addRmCommand } from './commands/rm.ts';
 import { addServeCommand } from './commands/serve.ts';
 import { addServerCommands } from './commands/server.ts';
 import { addTokenCommands } from './commands/token.ts';
+import { addWatchCommand } from './commands/watch.ts';
 import type { CliContext } from './context.ts';
 import { addGlobalOptions, readGlobalOptions } from './global-options.ts';
 
@@ -30,6 +33,9 @@ const NOUNS: readonly AddCommands[] = [
   addReplicaCommands,
   addLifecycleCommands,
   addCpCommand,
+  addQueryCommand,
+  addRmCommand,
+  addWatchCommand,
   addCompletionCommand,
 ];
 

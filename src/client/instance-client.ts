@@ -1,6 +1,9 @@
 /** One instance as a client sees it: its buckets, queries and records. Works with Millrace and ReductStore servers. */
 import * as v from 'valibot';
+import { parseRecordErrors } from '../replication/answer-headers.ts';
+import { MAX_BATCH_RECORDS } from '../replication/scan/batch.ts';
 import { encodePath } from '../replication/scan/entry-path.ts';
+import { joinRecordHeaders, TIME_HEADER } from '../replication/scan/record-headers.ts';
 import { parseDestinationUrl } from '../replication/settings-checks.ts';
 import {
   type HttpRequest,
@@ -114,7 +117,7 @@ export class InstanceClient {
   async startQuery(
     bucket: string,
     entry: string,
-    range: TimeRange,
+    range: Partial<TimeRange>,
     filter: QueryFilter,
   ): Promise<number> {
     const path = `${entryPath(bucket, entry)}/q`;
@@ -132,6 +135,29 @@ export class InstanceClient {
     const path = `${entryPath(bucket, entry)}/q`;
     const body = queryBody('REMOVE', range, filter);
     return (await this.document(REMOVED, 'POST', path, body)).removed_records;
+  }
+
+  /** Removes single records. @returns those that were there. */
+  async removeAt(bucket: string, entry: string, timestamps: readonly bigint[]): Promise<number> {
+    let removed = 0;
+    for (let from = 0; from < timestamps.length; from += MAX_BATCH_RECORDS) {
+      const part = timestamps.slice(from, from + MAX_BATCH_RECORDS);
+      const answer = await openAnswer(
+        this.http,
+        {
+          method: 'DELETE',
+          path: `${entryPath(bucket, entry)}/batch`,
+          headers: [],
+          recordHeaders: joinRecordHeaders(part.map((ts) => `${TIME_HEADER}${ts}: 0,`)),
+          body: null,
+        },
+        this.group,
+      );
+      await expectSuccess(answer);
+      await answer.discard();
+      removed += part.length - parseRecordErrors(answer.headers).size;
+    }
+    return removed;
   }
 
   /** Next batch of a query; status 204 when there is none. */

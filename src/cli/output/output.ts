@@ -4,7 +4,7 @@ import type { ErrorText } from '../errors.ts';
 
 /** What of `process.stdout` and `process.stderr` is used. */
 export interface TextStream {
-  write(text: string): boolean;
+  write(text: string | Uint8Array): boolean;
   readonly isTTY?: boolean;
   readonly columns?: number;
 }
@@ -53,6 +53,11 @@ export class Output {
   /** Text of the result as it is, to stdout. */
   raw(text: string): void {
     this.#stdout.write(text);
+  }
+
+  /** Content as it is, to stdout. */
+  bytes(content: Uint8Array): void {
+    this.#stdout.write(content);
   }
 
   /** What a person may want to know about the work, to stderr. */

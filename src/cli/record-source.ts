@@ -1,0 +1,99 @@
+/** Records of a bucket for commands that look at them or remove them. */
+import { type EntryFigures, InstanceClient } from '../client/instance-client.ts';
+import { DEFAULT_RETRY } from '../copy/attempts.ts';
+import { BucketSource } from '../copy/bucket-source.ts';
+import { BudgetLease, ByteBudget } from '../copy/byte-budget.ts';
+import { DEFAULT_MEMORY_BYTES } from '../copy/copy.ts';
+import { type CopyFilter, type EntryReader, NO_FILTER } from '../copy/types.ts';
+import { compileEntryPatterns } from '../replication/entry-pattern.ts';
+import type { CliContext } from './context.ts';
+import { CliError, EXIT_FAILURE, UsageError } from './errors.ts';
+import type { ConditionOptions, LabelOptions } from './filter-options.ts';
+import { labelMap } from './labels.ts';
+import { parseServerResource, type ServerResource } from './resource.ts';
+
+/** A bucket, or one entry of it. */
+export type RecordPlace = ServerResource & { readonly name: string };
+
+export const RECORD_PLACE = '<alias>/<bucket>, <alias>/<bucket>/<entry>, or a URL of a bucket';
+
+/** @throws UsageError */
+export function parseRecordPlace(text: string): RecordPlace {
+  const resource = parseServerResource(text);
+  const { name } = resource;
+  if (name !== undefined) return { ...resource, name };
+  throw new UsageError('An instance is named, a bucket on it is needed', 'Write <alias>/<bucket>.');
+}
+
+export interface OpenBucket {
+  readonly client: InstanceClient;
+  readonly bucket: string;
+  /** That the options choose, with records. */
+  readonly entries: readonly EntryFigures[];
+  readonly reader: (entry: string, filter: CopyFilter) => EntryReader;
+}
+
+/** Runs `use` with the entries that are chosen. @throws CliError when an entry that is named is not there. */
+export async function withBucket(
+  context: CliContext,
+  { server, name: bucket, entryPath }: RecordPlace,
+  patterns: readonly string[] | undefined,
+  use: (open: OpenBucket) => Promise<void>,
+): Promise<void> {
+  const { signal } = context;
+  const client = new InstanceClient(context.resolve(server));
+  const giveUp = (): void => client.group.abort(new DOMException('Interrupted', 'AbortError'));
+  signal.addEventListener('abort', giveUp);
+  const source = new BucketSource({
+    client,
+    bucket,
+    side: `bucket '${bucket}'`,
+    retry: DEFAULT_RETRY,
+    ttlS: 60,
+    signal,
+  });
+  try {
+    const all = await source.entries();
+    const wanted = entryPath === undefined ? patterns : [entryPath];
+    const isWanted = compileEntryPatterns(wanted ?? []);
+    const entries = all.filter(({ name }) => isWanted(name));
+    if (entryPath !== undefined && entries.length === 0) {
+      throw new CliError(`Entry '${entryPath}' of bucket '${bucket}' has no records`);
+    }
+    const lease = new BudgetLease(new ByteBudget(DEFAULT_MEMORY_BYTES));
+    const onFailed = ({
+      entry,
+      ts,
+      reason,
+    }: {
+      entry: string;
+      ts: bigint;
+      reason: string;
+    }): void => {
+      context.output.error({
+        message: `Record ${ts} of entry '${entry}': ${reason}`,
+        hint: undefined,
+      });
+      context.exitCode = EXIT_FAILURE;
+    };
+    const reader = (entry: string, filter: CopyFilter): EntryReader =>
+      source.reader(entry, filter, { lease, onFailed });
+    await use({ client, bucket, entries, reader });
+  } finally {
+    signal.removeEventListener('abort', giveUp);
+    await client.close();
+  }
+}
+
+export function filterOf(
+  options: LabelOptions & ConditionOptions & { readonly limit?: number },
+): CopyFilter {
+  return {
+    ...NO_FILTER,
+    include: labelMap(options.include ?? []),
+    exclude: labelMap(options.exclude ?? []),
+    whenText: options.when ?? null,
+    strict: options.strict ?? false,
+    limit: options.limit ?? null,
+  };
+}
