@@ -27,6 +27,8 @@ export interface RequestContext {
   readonly updateOnly: boolean;
   /** Labels of records that were written a moment ago: writing them in full is no way out. */
   readonly isFollowUp?: boolean;
+  /** The target knows no entries like this one (replication §5.12). Default: it does. */
+  readonly isBeyondTarget?: boolean;
 }
 
 export type RequestResult =
@@ -123,6 +125,7 @@ export function decideRequest(context: RequestContext, result: RequestResult): R
   const { status, message, retryAfterMs } = result;
   const keep = retryLater('refused', retryAfterMs);
   if (status === 401 || status === 403) return { action: 'auth-wait', waitMs: AUTH_WAIT_MS };
+  if (isForGood(context, status, message)) return DEAD_LETTER;
   switch (context.phase) {
     case 'check':
       if (isSuccess(status)) return { action: 'available' };
@@ -143,6 +146,12 @@ export function decideRequest(context: RequestContext, result: RequestResult): R
       if (status === 409 && !message.endsWith(BEING_DELETED)) return DUPLICATE_CHECK;
       return decideRefusal(context, status, message, keep);
   }
+}
+
+/** Old targets have no route for such entries, or refuse their names: that does not pass, and no part of it fares better. */
+function isForGood({ isBeyondTarget }: RequestContext, status: number, message: string): boolean {
+  if (isBeyondTarget !== true || BUCKET_MISSING.test(message)) return false;
+  return status === 404 || status === 405 || status === 422;
 }
 
 /**

@@ -131,6 +131,7 @@ export class Slice {
       compressor: context.compressor,
       coding: () => this.#coding,
       ends: () => this.#ends,
+      target: () => this.#target,
       counter: this.#counter,
       resendSequence: job.resendSequence,
       nowMs: () => Date.now(),

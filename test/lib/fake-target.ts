@@ -239,7 +239,8 @@ export class FakeTarget {
     }
     const raw = await readBody(req);
     if (raw === undefined) return;
-    const refusal = this.#versionRefusal(req, place, singleTs);
+    const isAsked = fault.kind === 'ok' || fault.kind === 'records';
+    const refusal = isAsked ? this.#versionRefusal(req, place, singleTs) : undefined;
     if (refusal !== undefined) {
       this.requests.push({ ...early, body: raw });
       res.writeHead(refusal.status, refusal.headers).end();

@@ -34,6 +34,7 @@ import {
   toResult,
 } from './send-result.ts';
 import { describeResult, failureOf, failureWith, lookupFailure } from './failure.ts';
+import { lacksOf, type TargetInfo } from './target-info.ts';
 import type { RefusalMemory } from './refusal-memory.ts';
 import type { RequestGroup, TargetClient } from './target-client.ts';
 
@@ -66,6 +67,8 @@ export interface SenderOptions {
   /** How bodies are compressed; `null`: not at all. Asked for each request. */
   readonly coding: () => Coding | null;
   readonly ends: () => Ends;
+  /** What the target told; default: nothing. */
+  readonly target?: () => TargetInfo | null;
   readonly counter: SendCounter;
   readonly resendSequence: number;
   readonly nowMs: () => number;
@@ -80,6 +83,8 @@ type RecordFate =
   | 'in-full'
   | 'nothing'
   | SliceFailure;
+
+const NO_UPDATES = 'The target cannot update labels (API below 1.11); its records keep theirs';
 
 export class Sender {
   readonly #options: SenderOptions;
@@ -100,6 +105,8 @@ export class Sender {
       this.#options.counter.countLooped(batch.recordCount);
       return NOTHING_SENT;
     }
+    const lacks = lacksOf(this.#options.target?.() ?? null);
+    if (batch.kind === 'update' && lacks.updates) return this.#withoutUpdate(batch);
     const most = memory.maxRecords;
     if (batch.recordCount > most) return this.#sendParts(batch, most);
     const { result, gone } = await this.#post(batch);
@@ -116,10 +123,27 @@ export class Sender {
         // Attachments are never sampled.
         updateOnly: isUpdateOnly && !isMetaEntry(batch.entryName),
         isFollowUp: batch.isFollowUp,
+        isBeyondTarget: lacks.nesting && batch.entryPath.includes('/'),
       },
       result,
     );
     return this.#act(batch, action, result);
+  }
+
+  /**
+   * The target cannot update labels: records that it has not are written with them, and those that it has keep the labels
+   * they have there (replication §5.12).
+   */
+  async #withoutUpdate(batch: Batch): Promise<BatchOutcome> {
+    // New labels for what a write has found there.
+    if (batch.isFollowUp) return NOTHING_SENT;
+    if (this.#options.isUpdateOnly && !isMetaEntry(batch.entryName)) return NOTHING_SENT;
+    const wanted = recordLines(batch).map(tsOfLine);
+    const outcome = await this.#writeInFull(batch, wanted, NOTHING_SENT);
+    if (outcome.kind === 'sent' && outcome.duplicates > 0) {
+      this.#options.counter.countError(405, NO_UPDATES, outcome.duplicates);
+    }
+    return outcome;
   }
 
   async #act(batch: Batch, action: RequestAction, result: RequestResult): Promise<BatchOutcome> {

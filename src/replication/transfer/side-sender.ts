@@ -12,6 +12,7 @@ import type { BatchOutcome } from './send-result.ts';
 import { Sender } from './sender.ts';
 import { StoreSource } from './store-source.ts';
 import { checkTarget } from './target-check.ts';
+import type { TargetInfo } from './target-info.ts';
 import { RequestGroup, type TargetClient } from './target-client.ts';
 
 export interface SideJob {
@@ -29,6 +30,7 @@ export class SideSender {
   readonly #line: TaskLine;
   readonly #sender: Sender;
   #coding: Coding | null = null;
+  #target: TargetInfo | null = null;
 
   /** Its line tells when to stop; requests are given up then. */
   constructor(
@@ -54,6 +56,7 @@ export class SideSender {
       coding: () => this.#coding,
       // Everything is sent: somebody asked for it, or the target lacks it.
       ends: () => ({ own, target: null }),
+      target: () => this.#target,
       counter: this.counter,
       resendSequence: 0,
       nowMs: () => Date.now(),
@@ -78,6 +81,7 @@ export class SideSender {
       this.counter.countError(contact.failure.key, contact.failure.message, 1);
       return contact.failure;
     }
+    this.#target = contact.target;
     this.#coding = chooseCoding(compression, contact.target).coding;
     return null;
   }

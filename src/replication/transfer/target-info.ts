@@ -15,6 +15,25 @@ export interface TargetInfo {
   readonly bucketId: number | null;
 }
 
+/** What targets of old versions cannot do (replication §5.12). One whose version is not known is taken for a new one. */
+export interface Lacks {
+  /** The batch update of labels. */
+  readonly updates: boolean;
+  /** Entries with `/` in their names, and attachments. */
+  readonly nesting: boolean;
+}
+
+const UPDATES_SINCE: ApiVersion = { major: 1, minor: 11 };
+const NESTING_SINCE: ApiVersion = { major: 1, minor: 19 };
+
+export function lacksOf(target: TargetInfo | null): Lacks {
+  const version = target?.apiVersion ?? null;
+  return {
+    updates: version !== null && !isAtLeast(version, UPDATES_SINCE),
+    nesting: version !== null && !isAtLeast(version, NESTING_SINCE),
+  };
+}
+
 export function readTargetInfo(headers: AnswerHeaders): TargetInfo {
   const instanceId = headers['x-instance-id'];
   const bucketId = headers['x-bucket-id'];
