@@ -1,5 +1,7 @@
 /** Settings of a replication task from the command line (replication §1.2, §9.4). */
 import { type JsonObject, type JsonValue, parseJson } from '../wire/json.ts';
+import { objectMember } from './api/members.ts';
+import { budgetMember, type BudgetOptions, budgetOptions } from './budget.ts';
 import type { CliCommand } from './command.ts';
 import type { CliContext } from './context.ts';
 import { UsageError } from './errors.ts';
@@ -28,6 +30,8 @@ const CLEARABLE: ReadonlyMap<string, readonly [member: string, value: Plain]> = 
   ['each-s', ['each_s', null]],
   ['when', ['when', null]],
   ['prefix', ['dst_prefix', '']],
+  ['order', ['order', null]],
+  ['budget', ['budget', null]],
 ]);
 
 /** What chooses records. */
@@ -39,7 +43,7 @@ export interface FilterOptions extends LabelOptions {
   readonly when?: string;
 }
 
-export interface SettingsOptions extends FilterOptions {
+export interface SettingsOptions extends FilterOptions, BudgetOptions {
   readonly prefix?: string;
   readonly compression?: string;
   readonly order?: string;
@@ -70,16 +74,17 @@ export function filterOptions(command: CliCommand): CliCommand {
 
 /** Filters, and how records are sent. */
 export function settingsOptions(command: CliCommand): CliCommand {
-  return filterOptions(command)
+  filterOptions(command)
     .option('--prefix <path>', 'put before the names of entries at the destination')
     .choiceOption('-c, --compression <kind>', 'of batches on their way', COMPRESSIONS)
     .choiceOption('--order <order>', 'which records first after an outage; Millrace only', ORDERS)
     .choiceOption('--mode <mode>', 'of the task', MODES);
+  return budgetOptions(command);
 }
 
 export function clearOption(command: CliCommand): CliCommand {
   const names = [...CLEARABLE.keys()].join(', ');
-  return command.parsedList('--clear <filter...>', `set back: ${names}`, (name) => {
+  return command.parsedList('--clear <setting...>', `set back: ${names}`, (name) => {
     if (CLEARABLE.has(name)) return name;
     throw new UsageError(`'${name}' cannot be set back`, `These can: ${names}.`);
   });
@@ -120,7 +125,10 @@ export function updateBody(
     ...(sourceBucket === undefined ? [] : [['src_bucket', sourceBucket] as const]),
     ...(destination === undefined ? [] : destinationMembers(destination)),
     ...cleared,
-    ...givenMembers(options),
+    ...givenMembers(
+      options,
+      clear.includes('budget') ? new Map() : objectMember(current, 'budget'),
+    ),
   ]);
 }
 
@@ -164,7 +172,11 @@ function destinationMembers({ host, token, bucket }: Destination): [string, Json
   ];
 }
 
-export function givenMembers(options: SettingsOptions): [string, JsonValue][] {
+/** Settings that were given. @param budget what of it is set now and stays unless it is given. */
+export function givenMembers(
+  options: SettingsOptions,
+  budget: JsonObject = new Map(),
+): [string, JsonValue][] {
   const { include, exclude, when } = options;
   const plain: readonly (readonly [string, Plain | undefined])[] = [
     ['entries', options.entries],
@@ -181,7 +193,8 @@ export function givenMembers(options: SettingsOptions): [string, JsonValue][] {
     value === undefined ? [] : [[name, toJson(value)]],
   );
   // Numbers keep their form, so that 2.0 does not become 2.
-  return when === undefined
-    ? members
-    : [...members, ['when', parseJson(when, { keepFloats: true })]];
+  if (when !== undefined) members.push(['when', parseJson(when, { keepFloats: true })]);
+  const newBudget = budgetMember(budget, options);
+  if (newBudget !== undefined) members.push(['budget', newBudget]);
+  return members;
 }

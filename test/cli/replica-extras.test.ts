@@ -222,3 +222,92 @@ describe('dead letters', () => {
     },
   );
 });
+
+describe('a comparison', () => {
+  test(
+    'finds what is missing, repairs it, and then finds nothing',
+    { timeout: 60_000 },
+    async () => {
+      const { cli } = source;
+      await cli.ok('bucket', 'create', 'local/compared');
+      await write('compared', 'e', 1n, 'ok');
+      // What was there before the task is not sent: it is what the comparison finds.
+      await cli.ok('replica', 'create', 'local/compare', 'compared', 'cloud/compare');
+      await write('compared', 'e', 2n, 'ok');
+      await until(
+        async () => String(await hasRecord('compare', 'e', 2)),
+        (text) => text === 'true',
+      );
+      expect(await cli.run('replica', 'compare', 'local/compare', '--last')).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('[NotFound]'),
+      });
+      const found = await cli.run('replica', 'compare', 'local/compare', '--utc');
+      expect(found.code).toBe(1);
+      expect(found.stdout).toContain('Missing: 1');
+      expect(found.stdout).toContain(
+        '| e     | 1970-01-01T00:00:00.000001Z | missing    | 3 bytes | no       |',
+      );
+      const repaired = await cli.run('replica', 'compare', 'local/compare', '--repair', '--json');
+      expect(repaired).toMatchObject({ code: 0, stderr: '' });
+      expect(JSON.parse(repaired.stdout)).toMatchObject({ state: 'done', totals: { repaired: 1 } });
+      expect(await hasRecord('compare', 'e', 1)).toBe(true);
+      const whole = await cli.ok('replica', 'compare', 'local/compare', '--hashes');
+      expect(whole).toContain('Equal: 2');
+      expect(await cli.ok('replica', 'compare', 'local/compare', '--last')).toBe(whole);
+    },
+  );
+});
+
+describe('a link budget', () => {
+  async function budgetOf(name: string): Promise<unknown> {
+    const { settings } = JSON.parse(
+      await source.cli.ok('replica', 'show', `local/${name}`, '--json'),
+    ) as {
+      settings: { budget?: unknown };
+    };
+    return settings.budget;
+  }
+
+  test('is set, changed member by member, shown and cleared', async () => {
+    const { cli } = source;
+    const zone = ['--budget-zone', 'Europe/Berlin'];
+    const windows = ['--budget-window', 'mon-fri 22:00-06:00', 'sat,sun 00:00-24:00'];
+    const mode = ['--mode', 'paused'];
+    await cli.ok(
+      'replica',
+      'create',
+      'local/metered',
+      'raw',
+      'cloud/metered',
+      '--budget-rate',
+      '50KB',
+      ...zone,
+      ...windows,
+      ...mode,
+    );
+    const budget = {
+      bytes_per_second: 50_000,
+      windows: [
+        { days: ['mon', 'tue', 'wed', 'thu', 'fri'], from: '22:00', to: '06:00' },
+        { days: ['sun', 'sat'], from: '00:00', to: '24:00' },
+      ],
+      time_zone: 'Europe/Berlin',
+    };
+    expect(await budgetOf('metered')).toMatchObject(budget);
+    await cli.ok('replica', 'update', 'local/metered', '--budget-day', '200MB');
+    expect(await budgetOf('metered')).toMatchObject({ ...budget, bytes_per_day: 200_000_000 });
+    await cli.ok('replica', 'update', 'local/metered', '--clear', 'budget', '--budget-rate', '1KB');
+    expect(await budgetOf('metered')).toEqual({ bytes_per_second: 1000, time_zone: 'UTC' });
+    await cli.ok('replica', 'update', 'local/metered', '--clear', 'budget');
+    expect(await budgetOf('metered')).toBeUndefined();
+  });
+
+  test.each(['22:00', 'mon-noday 22:00-06:00', '22-6', 'mon 22:00-06:00 extra'])(
+    'with the window %j is wrong usage',
+    async (window) => {
+      const args = ['replica', 'update', 'local/metered', '--budget-window', window];
+      expect(await source.cli.run(...args)).toMatchObject({ code: 2, stdout: '' });
+    },
+  );
+});

@@ -28,7 +28,8 @@ export function selfSigned({ commonName, notAfter }: SelfSignedOptions): SelfSig
     tagged(0xa3, sequence(extension(BASIC_CONSTRAINTS, IS_AUTHORITY), extension(ALT_NAME, NAMES))),
   );
   const der = sequence(tbs, ECDSA_WITH_SHA256, bitString(sign('sha256', tbs, privateKey)));
-  const base64 = der.toString('base64').replaceAll(/.{64}/g, '$&\n');
+  // An empty line would end the headers that PEM may have, and with them the certificate.
+  const base64 = der.toString('base64').replaceAll(/.{64}/g, '$&\n').trimEnd();
   return {
     cert: `-----BEGIN CERTIFICATE-----\n${base64}\n-----END CERTIFICATE-----\n`,
     key: privateKey.export({ format: 'pem', type: 'pkcs8' }).toString(),

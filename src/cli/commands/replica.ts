@@ -27,6 +27,7 @@ import { replicaTable, replicaText } from '../replica-text.ts';
 import { parseReplica, REPLICA, type Replica, replicaPath } from '../replica-names.ts';
 import { parseInstance, parseServerResource, type ServerResource } from '../resource.ts';
 import { addBackfillCommands } from './backfill.ts';
+import { addCompareCommand } from './compare.ts';
 import { addDeadLetterCommands } from './dead-letters.ts';
 import { addCheckCommands } from './replica-check.ts';
 
@@ -47,6 +48,7 @@ export function addReplicaCommands(program: CliCommand, context: CliContext): vo
   addCheckCommands(group, context);
   addDeadLetterCommands(group, context);
   addBackfillCommands(group, context);
+  addCompareCommand(group, context);
 }
 
 function addCreate(group: CliCommand, context: CliContext): void {

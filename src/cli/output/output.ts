@@ -65,6 +65,11 @@ export class Output {
     this.#stderr.write(`${text}\n`);
   }
 
+  /** What is going on, on one line that the next one replaces; empty: nothing. Only on a terminal. */
+  status(text: string): void {
+    if (this.isErrorTerminal) this.#stderr.write(`\r\u001b[K${text}`);
+  }
+
   /** A failure, to stderr; bold red on a terminal (replication §9.2). */
   error({ message, hint }: ErrorText): void {
     this.#stderr.write(`${this.#errorColors.bold(this.#errorColors.red(message))}\n`);
