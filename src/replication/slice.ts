@@ -61,6 +61,8 @@ const SAME_BUCKET: SliceFailure = {
   retryAfterMs: null,
 };
 
+const REMOVED_TEXT = 'records not found: they were removed here before they were sent';
+
 export class Slice {
   readonly #context: SliceContext;
   readonly #job: SendJob;
@@ -370,9 +372,16 @@ export class Slice {
     this.#wakeup.raise();
   }
 
+  /** Whether a filter would have let them through nobody knows; without filters they count as errors (replication §4.4). */
+  #countRemoved(records: number): void {
+    this.#counter.removedAtSource += records;
+    if (records === 0 || !this.#session.filter.takesAll) return;
+    this.#counter.countError(404, `${records} ${REMOVED_TEXT}`, records);
+  }
+
   #result(): SendResult {
     const { position, filterState, attemptedSequence, passedRecords, passedBytes } = this.#windows;
-    this.#counter.removedAtSource += this.#windows.removed;
+    this.#countRemoved(this.#windows.removed);
     this.#counter.passedRecords = passedRecords;
     this.#counter.passedBytes = passedBytes;
     this.#counter.droppedRecords = this.#windows.dropped;

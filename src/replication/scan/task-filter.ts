@@ -23,6 +23,8 @@ const MAX_VERDICTS = 8192;
 export class TaskFilter {
   /** The verdict on a record depends on this record alone, so tasks with equal settings may share it. */
   readonly isStateless: boolean;
+  /** Every record of the bucket passes. */
+  readonly takesAll: boolean;
   /** Records are left out by sampling: an update must not bring one in (replication §2.4). */
   readonly isSampling: boolean;
   readonly #settings: ReplicationSettings;
@@ -47,6 +49,7 @@ export class TaskFilter {
     this.#condition = whenText === null ? undefined : new ConditionFilter(whenText, readBlock);
     this.isSampling = this.#sampler.active;
     this.isStateless = !this.#sampler.active && this.#condition === undefined;
+    this.takesAll = this.isStateless && !this.#hasLabelFilter && settings.entries.length === 0;
   }
 
   /** Batch limits of the condition's directives; undefined members were not given. */
