@@ -344,7 +344,7 @@ export const OPTIONS = {
     env: 'MILLRACE_REPLICATION_CONCURRENCY',
     kind: 'integer',
     group: 'Replication',
-    default: '8',
+    default: '16',
     min: '1',
     max: '64',
     description: 'Requests in flight per task, each for another entry.',

@@ -56,7 +56,7 @@ export interface WorkerOptions {
 export const DEFAULT_WORKER_OPTIONS: WorkerOptions = {
   sliceMs: 250,
   lingerMs: 25,
-  concurrency: 8,
+  concurrency: 16,
   connectTimeoutMs: 10_000,
   noProgressTimeoutMs: 60_000,
   caPem: null,

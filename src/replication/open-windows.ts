@@ -4,13 +4,19 @@ import type { FilterState } from './filter-state.ts';
 import type { Window, WindowEnd } from './scan/window.ts';
 
 /** Windows open at once. */
-const MAX_OPEN_WINDOWS = 4;
+const MAX_OPEN_WINDOWS = 8;
 
 /**
  * The next window is opened when less content than this is unanswered: a good part of a full window, so that lanes do not
  * run dry, but not a whole one, so that a task whose target is silent holds a single window.
  */
-const MAX_UNANSWERED_BYTES = 1_280 * 1024;
+const FIRST_UNANSWERED_BYTES = 1_280 * 1024;
+
+/**
+ * What the target has answered in this slice is added, up to this: windows are scanned in one go, and entries are not spread
+ * evenly over them, so a target that is quick needs several to choose from (measured: 1.25 × the records/s of 1.25 MiB).
+ */
+const MAX_UNANSWERED_BYTES = 4 * 1024 * 1024;
 
 export interface OpenWindow {
   readonly window: Window;
@@ -31,6 +37,7 @@ export interface OpenWindow {
 export class OpenWindows {
   readonly #windows: OpenWindow[] = [];
   #unansweredBytes = 0;
+  #answeredBytes = 0;
   #position: Position;
   #filterState: FilterState | null;
   #attemptedSequence: number;
@@ -78,7 +85,8 @@ export class OpenWindows {
   }
 
   get hasRoom(): boolean {
-    return this.#windows.length < MAX_OPEN_WINDOWS && this.#unansweredBytes < MAX_UNANSWERED_BYTES;
+    const mostBytes = Math.min(MAX_UNANSWERED_BYTES, FIRST_UNANSWERED_BYTES + this.#answeredBytes);
+    return this.#windows.length < MAX_OPEN_WINDOWS && this.#unansweredBytes < mostBytes;
   }
 
   /** @returns the open window; undefined when there is nothing to send in it. */
@@ -123,6 +131,7 @@ export class OpenWindows {
   answer(open: OpenWindow, bodyBytes: number): void {
     open.unanswered--;
     this.#unansweredBytes -= bodyBytes;
+    this.#answeredBytes += bodyBytes;
     for (;;) {
       const first = this.#windows[0];
       if (first === undefined || first.unanswered > 0) return;

@@ -1,6 +1,7 @@
 /** The threads that run replication jobs. */
 import { Piscina } from 'piscina';
 import { ThreadStarts } from '../threads/thread-starts.ts';
+import { setWorkerHeaps } from '../threads/worker-heap.ts';
 import type {
   ReplicationJob,
   ReplicationPool,
@@ -40,6 +41,7 @@ export function newReplicationPool(options: ReplicationPoolOptions): Replication
   const { databaseHandle, ring, worker, workerUrl, threads } = options;
   const { tlsChannel = null } = options;
   const workerData: WorkerSetup = { databaseHandle, ring, options: worker, tlsChannel };
+  setWorkerHeaps();
   const piscina = new Piscina<ReplicationJob, ReplicationResult>({
     filename: workerUrl.href,
     workerData,

@@ -72,7 +72,7 @@ describe('defaults', () => {
       replicationCertPath: undefined,
       replicationKeyPath: undefined,
       deadLettersMax: 10_000,
-      replicationConcurrency: 8,
+      replicationConcurrency: 16,
       replicationThreads: 1,
       queryThreads: 1,
       ringSizeBytes: 64 * 1024 * 1024,

