@@ -38,6 +38,8 @@ COPY --from=build /app/dist/src ./dist/src
 COPY --from=build /app/dist/workers ./dist/workers
 COPY docker/healthcheck.mjs ./docker/
 COPY LICENSE ./
+# `docker exec … millrace …`
+RUN ln -s /app/dist/src/cli/main.js /usr/local/bin/millrace
 RUN mkdir /data /keys && chown node:node /data /keys && chmod 700 /keys
 USER node
 VOLUME /data /keys

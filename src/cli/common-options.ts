@@ -36,3 +36,24 @@ export async function isConfirmed(
 ): Promise<boolean> {
   return yes === true || (await context.confirm(question));
 }
+
+/** What is asked about before it is removed. */
+export interface Removal {
+  /** As messages begin with it: `Bucket`, `Token`. */
+  readonly kind: string;
+  readonly name: string;
+  /** Defaults to `Delete <kind> '<name>'?`. */
+  readonly question?: string;
+}
+
+/** Asks, removes and says which of both happened (replication §9.3). */
+export async function removeConfirmed(
+  context: CliContext,
+  options: YesOption,
+  { kind, name, question = `Delete ${kind.toLowerCase()} '${name}'?` }: Removal,
+  remove: () => Promise<unknown>,
+): Promise<void> {
+  const isWanted = await isConfirmed(context, options, question);
+  if (isWanted) await remove();
+  context.output.line(`${kind} '${name}' ${isWanted ? 'deleted' : 'not deleted'}`);
+}

@@ -1,5 +1,6 @@
 /** The command line: every noun adds its commands here. */
 import { MILLRACE_VERSION } from '../config/version.ts';
+import { redactText } from '../logging/redact.ts';
 import { CliCommand } from './command.ts';
 import { addAliasCommands } from './commands/alias.ts';
 import { addBenchCommand } from './commands/bench.ts';
@@ -54,7 +55,8 @@ export function createProgram(context: CliContext): CliCommand {
     .configureOutput({
       writeOut: (text) => output.raw(text),
       writeErr: (text) => output.note(text.trimEnd()),
-      outputError: (text, write) => write(text),
+      // They quote what was typed, and a URL may have a token in it.
+      outputError: (text, write) => write(redactText(text)),
     })
     .configureHelp({ helpWidth: HELP_COLUMNS, showGlobalOptions: true });
   addGlobalOptions(program);

@@ -1,7 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { chmodSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { cliHome } from '../lib/millrace.ts';
+import { cliHome, MILLRACE } from '../lib/millrace.ts';
 import { withTempDir } from '../lib/temp-dir.ts';
 
 const TOKEN = 'a-secret-of-mine';
@@ -74,6 +76,21 @@ describe('an alias', () => {
       const cli = cliHome(folder);
       await cli.ok('alias', 'add', 'a', '-L', `https://${TOKEN}@host/`);
       expect(await cli.ok('alias', 'ls')).toBe('a: https://host/\n');
+      expect(readFileSync(cli.configPath, 'utf8')).toContain(`token = "${TOKEN}"`);
+    });
+  });
+
+  test('takes its token from standard input', async () => {
+    await withTempDir(async (folder) => {
+      const cli = cliHome(folder);
+      const args = [MILLRACE, 'alias', 'add', 'a', '-L', 'http://h', '--token', '-'];
+      const child = spawn(process.execPath, args, {
+        env: { MILLRACE_CONFIG: cli.configPath },
+        stdio: ['pipe', 'inherit', 'inherit'],
+      });
+      child.stdin.end(`${TOKEN}\n`);
+      await once(child, 'exit');
+      expect(child.exitCode).toBe(0);
       expect(readFileSync(cli.configPath, 'utf8')).toContain(`token = "${TOKEN}"`);
     });
   });

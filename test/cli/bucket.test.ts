@@ -71,7 +71,7 @@ describe('a bucket', () => {
       "Entry 'cam-1' of bucket 'sensors' renamed to 'cam/3'\n",
     );
     expect(await cli.ok('bucket', 'rm', 'local/sensors', '-e', 'cam/3', '-y')).toBe(
-      "Entry 'cam/3' of bucket 'sensors' deleted\n",
+      "Entry 'cam/3' deleted\n",
     );
     const left = JSON.parse(await cli.ok('bucket', 'show', 'local/sensors', '--json')) as {
       entries: { name: string }[];

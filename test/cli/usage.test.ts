@@ -73,6 +73,19 @@ describe('the command line', () => {
     });
   });
 
+  test.each([
+    [['bucket', 'ls', 'http://my-secret@h/bucket']],
+    [['bucket', 'show', 'http://my-secret@h/']],
+    [['alias', 'add', 'x', '-L', 'ftp://my-secret@h']],
+    [['replica', 'create', 'local/x', 'b', 'http://my-secret@h/?q']],
+  ])('%j is told without the token that was typed', async (args) => {
+    await withTempDir(async (folder) => {
+      const { code, stderr } = await cliHome(folder).run(...args);
+      expect(code).toBe(2);
+      expect(stderr).not.toContain('my-secret');
+    });
+  });
+
   test('gives up a server that does not answer, after the time that was asked for', async () => {
     await withTempDir(async (folder) => {
       await withSilentServer(async (url) => {

@@ -1,9 +1,12 @@
+import { readFileSync } from 'node:fs';
 import type { CliCommand } from '../command.ts';
 import { type Alias, DEFAULT_PARALLEL, DEFAULT_TIMEOUT_S } from '../config/alias-file.ts';
 import type { CliContext } from '../context.ts';
 import { UsageError } from '../errors.ts';
 import { type Plain, prettyJson, toJson } from '../output/json-text.ts';
 import { parseInstance, type UrlRef } from '../resource.ts';
+
+const STANDARD_INPUT = 0;
 
 interface AddOptions {
   readonly url: UrlRef;
@@ -26,8 +29,9 @@ export function addAliasCommands(program: CliCommand, context: CliContext): void
     .description('Adds a name for a server. The global options are kept with it.')
     .parsedArgument('<name>', 'of the server, as commands will call it', parseAliasName)
     .requiredParsedOption('-L, --url <url>', 'http or https, with an optional base path', parseUrl)
-    .option('-t, --token <token>', 'that requests carry')
+    .option('-t, --token <token>', "that requests carry; '-' reads it from standard input")
     .example('millrace alias add local --url http://localhost:8383 --token $TOKEN', 'a server')
+    .example('pass show edge | millrace alias add edge -L https://10.0.0.5 -t -', 'token unseen')
     .example('millrace alias add edge -L https://10.0.0.5 --ca-cert ca.pem -T 5', 'with settings')
     .action((name: string, options: AddOptions) => {
       context.aliases.add(name, toAlias(options, context));
@@ -86,7 +90,7 @@ function parseUrl(text: string): UrlRef {
 function toAlias({ url, token }: AddOptions, { globals }: CliContext): Alias {
   const { ignoreSsl = false, caCert, timeoutMs, parallel = DEFAULT_PARALLEL } = globals;
   const timeoutS = timeoutMs === undefined ? DEFAULT_TIMEOUT_S : timeoutMs / 1000;
-  const ownToken = token ?? url.token ?? '';
+  const ownToken = token === '-' ? readStandardInput() : (token ?? url.token ?? '');
   return { url: url.url, token: ownToken, ignoreSsl, timeoutS, parallel, caCert };
 }
 
@@ -121,4 +125,9 @@ function aliasText(
     `Timeout:    ${timeoutS} s`,
     `Parallel:   ${parallel}`,
   ].join('\n');
+}
+
+/** A token that neither the shell's history nor the list of processes gets to see. */
+function readStandardInput(): string {
+  return readFileSync(STANDARD_INPUT, 'utf8').trim();
 }

@@ -5,7 +5,7 @@ import { bucketGrid, bucketTable, entryTable } from '../bucket-text.ts';
 import type { CliCommand } from '../command.ts';
 import {
   fullOption,
-  isConfirmed,
+  removeConfirmed,
   jsonOption,
   type ListOptions,
   utcOption,
@@ -160,25 +160,19 @@ async function removeBucket(
   name: string,
   options: RemoveOptions,
 ): Promise<void> {
-  const { output } = context;
   const { onlyEntries } = options;
   if (onlyEntries === undefined) {
-    if (await isConfirmed(context, options, `Delete bucket '${name}' with all its records?`)) {
-      await client.send('DELETE', bucketPath(name));
-      output.line(`Bucket '${name}' deleted`);
-    } else {
-      output.line(`Bucket '${name}' not deleted`);
-    }
+    const question = `Delete bucket '${name}' with all its records?`;
+    await removeConfirmed(context, options, { kind: 'Bucket', name, question }, () =>
+      client.send('DELETE', bucketPath(name)),
+    );
     return;
   }
   for (const entry of onlyEntries) {
-    const label = `Entry '${entry}' of bucket '${name}'`;
-    if (await isConfirmed(context, options, `Delete entry '${entry}' of bucket '${name}'?`)) {
-      await client.send('DELETE', `${bucketPath(name)}/${encodePath(entry)}`);
-      output.line(`${label} deleted`);
-    } else {
-      output.line(`${label} not deleted`);
-    }
+    const question = `Delete entry '${entry}' of bucket '${name}'?`;
+    await removeConfirmed(context, options, { kind: 'Entry', name: entry, question }, () =>
+      client.send('DELETE', `${bucketPath(name)}/${encodePath(entry)}`),
+    );
   }
 }
 

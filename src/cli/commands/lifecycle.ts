@@ -4,7 +4,7 @@ import { objectMember, objectOf, objectsMember, textMember } from '../api/member
 import type { CliCommand } from '../command.ts';
 import {
   fullOption,
-  isConfirmed,
+  removeConfirmed,
   jsonOption,
   type ListOptions,
   utcOption,
@@ -144,12 +144,9 @@ function addRemove(group: CliCommand, context: CliContext): void {
     .parsedArgument('<lifecycle>', LIFECYCLE, parseLifecycle)
     .example('millrace lifecycle rm local/old-raw', 'asks first')
     .action(async ({ server, name }: Lifecycle, options: YesOption) => {
-      if (!(await isConfirmed(context, options, `Delete lifecycle '${name}'?`))) {
-        context.output.line(`Lifecycle '${name}' not deleted`);
-        return;
-      }
-      await withServer(context, server, (client) => client.send('DELETE', policyPath(name)));
-      context.output.line(`Lifecycle '${name}' deleted`);
+      await removeConfirmed(context, options, { kind: 'Lifecycle', name }, () =>
+        withServer(context, server, (client) => client.send('DELETE', policyPath(name))),
+      );
     });
 }
 

@@ -3,7 +3,7 @@ import { objectMember, objectOf, objectsMember, textMember } from '../api/member
 import type { CliCommand } from '../command.ts';
 import {
   fullOption,
-  isConfirmed,
+  removeConfirmed,
   jsonOption,
   type ListOptions,
   type YesOption,
@@ -186,12 +186,9 @@ function addRemove(group: CliCommand, context: CliContext): void {
     .parsedArgument('<replica>', REPLICA, parseReplica)
     .example('millrace replica rm local/repl-to-remove --yes', 'without asking')
     .action(async ({ server, name }: Replica, options: YesOption) => {
-      if (!(await isConfirmed(context, options, `Delete replication '${name}'?`))) {
-        context.output.line(`Replication '${name}' not deleted`);
-        return;
-      }
-      await withServer(context, server, (client) => client.send('DELETE', replicaPath(name)));
-      context.output.line(`Replication '${name}' deleted`);
+      await removeConfirmed(context, options, { kind: 'Replication', name }, () =>
+        withServer(context, server, (client) => client.send('DELETE', replicaPath(name))),
+      );
     });
 }
 

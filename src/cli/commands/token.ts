@@ -5,6 +5,7 @@ import type { CliCommand } from '../command.ts';
 import {
   fullOption,
   isConfirmed,
+  removeConfirmed,
   jsonOption,
   type ListOptions,
   utcOption,
@@ -148,12 +149,9 @@ function addRemove(group: CliCommand, context: CliContext): void {
     .parsedArgument('<token>', TOKEN, parseToken)
     .example('millrace token rm local/camera', 'asks first')
     .action(async ({ server, name }: Token, options: YesOption) => {
-      if (!(await isConfirmed(context, options, `Delete token '${name}'?`))) {
-        context.output.line(`Token '${name}' not deleted`);
-        return;
-      }
-      await withServer(context, server, (client) => client.send('DELETE', tokenPath(name)));
-      context.output.line(`Token '${name}' deleted`);
+      await removeConfirmed(context, options, { kind: 'Token', name }, () =>
+        withServer(context, server, (client) => client.send('DELETE', tokenPath(name))),
+      );
     });
 }
 
