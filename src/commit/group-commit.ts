@@ -22,7 +22,14 @@ import { admitByQuota, admitByStorage } from './quota.ts';
 import { RecordFlush } from './record-flush.ts';
 import type { RowChange, StagedRecord } from './staging.ts';
 import { CommitGroup, MetaMemory } from './staging.ts';
-import type { CommitListener, GroupCommitOptions, Ingest, Upload, WriteSink } from './types.ts';
+import type {
+  CommitListener,
+  GroupCommitOptions,
+  Ingest,
+  RemovedRows,
+  Upload,
+  WriteSink,
+} from './types.ts';
 import { ChunkedUpload } from './upload.ts';
 
 /** Payload bytes a group may hold before it is flushed without waiting for the end of the turn. */
@@ -234,7 +241,14 @@ export class GroupCommit implements Ingest {
     const done = (error: MillraceError | null): void => {
       isDone = error === null;
     };
-    this.#flushMutations([{ run, done }]);
+    const evicted: RemovedRows[] = [];
+    const recorded = (session: MutationSession): void => {
+      session.onRemoved = (rows) => evicted.push(rows);
+      run(session);
+      session.onRemoved = undefined;
+    };
+    this.#flushMutations([{ run: recorded, done }]);
+    if (isDone) for (const listener of this.#listeners) listener.onEvicted?.(evicted);
     return isDone;
   }
 

@@ -12,6 +12,7 @@ import { attachmentKeyOf } from '../wire/attachment-rules.ts';
 import { BlockEdits } from './block-edits.ts';
 import { EntryEdit } from './entry-edit.ts';
 import { keptParts, rowOf } from './run-rows.ts';
+import type { RemovedRows } from './types.ts';
 import { metaWireBytes, placeWireBytes } from './wire-size.ts';
 
 /** A record where it lies. */
@@ -52,6 +53,8 @@ export class MutationSession {
   readonly #blocks: BlockEdits;
   readonly #updates = new Map<Entry, LoggedUpdate[]>();
   #isChanged = false;
+  /** Told of rows that are removed, while it is set. */
+  onRemoved: ((rows: RemovedRows) => void) | undefined;
 
   constructor(reader: RocksReader) {
     this.#reader = reader;
@@ -285,6 +288,7 @@ export class MutationSession {
     if (!run.whole || run.large || run.firstTs < fromTs || run.lastTs >= toTs) return false;
     if (edit.attachments !== undefined || !edit.extents.shrinkByRun(run)) return false;
     this.#isChanged = true;
+    this.#tellRemoved(edit, run, run.count);
     edit.runs.remove(run);
     this.#blocks.drop(run.sequence);
     edit.takeOut(run.count, run.sizeBytes);
@@ -300,6 +304,11 @@ export class MutationSession {
     edit.runs.remove(run);
     for (const part of parts) edit.runs.put(part);
     this.#blocks.removeRows(block, indexes);
+    this.#tellRemoved(edit, run, indexes.length);
+  }
+
+  #tellRemoved({ entry }: EntryEdit, { sequence }: Run, records: number): void {
+    this.onRemoved?.({ bucketId: entry.bucket.id, sequence, records });
   }
 
   /**

@@ -61,6 +61,15 @@ export interface Ingest {
 export interface CommitListener {
   /** @param buckets ids of the buckets that received records. */
   onCommitted(headSequence: number, buckets: ReadonlySet<number>): void;
+  /** After a quota has given up records. */
+  onEvicted?(rows: readonly RemovedRows[]): void;
+}
+
+/** Records of one block that were removed. */
+export interface RemovedRows {
+  readonly bucketId: number;
+  readonly sequence: number;
+  readonly records: number;
 }
 
 /** Where committed blocks go besides the store. */

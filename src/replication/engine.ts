@@ -1,5 +1,6 @@
 /** Replication as a whole, as the application starts and stops it. Main thread only. */
 import type { ProvisionedReplication } from '../config/replication-variables.ts';
+import type { RemovedRows } from '../commit/types.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { ReplicationPool } from './messages.ts';
 import { DEFAULT_FRESH_FIRST, type FreshFirstLimits } from './ranges/fresh-first.ts';
@@ -86,6 +87,11 @@ export class ReplicationEngine {
    */
   onCommitted(headSequence: number, buckets: ReadonlySet<number>): void {
     this.#scheduler.onCommitted(headSequence, buckets);
+  }
+
+  /** After a quota has given up records. */
+  onEvicted(rows: readonly RemovedRows[]): void {
+    this.#scheduler.onEvicted(rows);
   }
 
   /**

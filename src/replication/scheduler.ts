@@ -3,6 +3,7 @@
  * there is at most one slice at a time. Main thread only; nothing here takes time in the number of records.
  */
 import { crashPoint } from '../crash/crash-points.ts';
+import type { RemovedRows } from '../commit/types.ts';
 import type { Logger } from '../logging/logger.ts';
 import { rateLimited } from '../logging/rate-limit.ts';
 import type { Position } from '../catalog/positions.ts';
@@ -136,6 +137,17 @@ export class Scheduler {
         this.#wake(task);
       }
       idle.clear();
+    }
+  }
+
+  /** A quota has given up records: what of them a task has not answered for, it will not send. */
+  onEvicted(rows: readonly RemovedRows[]): void {
+    for (const task of this.#tasks) {
+      if (task.mode === 'disabled') continue;
+      const answered = Math.max(task.position.sequence, task.line.get('answeredSequence'));
+      for (const { bucketId, sequence, records } of rows) {
+        if (bucketId === task.bucketId && sequence >= answered) task.evictedUnsent += records;
+      }
     }
   }
 

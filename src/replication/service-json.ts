@@ -74,6 +74,7 @@ function extendedJson(view: TaskView, entries: EntryLagFigures | null): string {
     last_success: isoTime(task.lastSuccessMs),
     last_error: lastError(task),
     dropped_records: task.removedAtSource,
+    dropped_by_cause: droppedByCause(task),
     dropped_by_log_size: task.droppedRecords,
     dead_letters: letters.current,
     dead_letter_counts: letterCounts(letters),
@@ -90,6 +91,12 @@ function extendedJson(view: TaskView, entries: EntryLagFigures | null): string {
     per_minute: diagnostics.perMinute(),
   };
   return `"extended":${JSON.stringify(extended)}`;
+}
+
+/** What a quota gave up is known since the start of the process; a task finds out when it comes to the place. */
+function droppedByCause({ removedAtSource, evictedUnsent }: Task): object {
+  const quota = Math.min(evictedUnsent, removedAtSource);
+  return { quota, other: removedAtSource - quota };
 }
 
 function letterCounts(letters: LetterFigures): object {

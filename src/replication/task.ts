@@ -70,6 +70,8 @@ export class Task {
   gaps: readonly LogGap[];
   filterState: FilterState | null;
   removedAtSource: number;
+  /** Records that a quota gave up before the task came to them, since the start of the process. */
+  evictedUnsent = 0;
   droppedRecords: number;
   /** Position of the last cursor given to the store. */
   savedSequence: number;
