@@ -117,6 +117,19 @@ describe('the variables of a task', () => {
     expect(given.body).not.toHaveProperty('include');
   });
 
+  test('of own members are JSON, or text where it is none', () => {
+    const given = task({
+      [`${P}ORDER`]: 'newest',
+      [`${P}START`]: '1769860800000000',
+      [`${P}BUDGET`]: '{"bytes_per_day": 1000, "time_zone": "Europe/Berlin"}',
+    });
+    expect(given.body).toMatchObject({
+      order: 'newest',
+      start: 1769860800000000,
+      budget: { bytes_per_day: 1000, time_zone: 'Europe/Berlin' },
+    });
+  });
+
   test('without a name are nothing, and a warning says so', () => {
     const loaded = loadReplications({ RS_REPLICATION_7_SRC_BUCKET: 'x' });
     expect(loaded).toMatchObject({ replications: [], errors: [] });

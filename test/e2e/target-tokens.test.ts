@@ -2,6 +2,9 @@
 import { appendFile, cp, readdir, readFile, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { COLUMN_META, META } from '../../src/store/format.ts';
+import { metaKey } from '../../src/store/keys.ts';
+import { openRocks } from '../../src/store/rocks.ts';
 import { Api } from '../lib/api.ts';
 import { until } from '../lib/engine-fixture.ts';
 import { FakeTarget } from '../lib/fake-target.ts';
@@ -57,6 +60,21 @@ async function filesWith(folder: string, text: string): Promise<string[]> {
     if ((await readFile(path)).includes(text)) found.push(entry.name);
   }
   return found;
+}
+
+/** Puts the task's row into the form of before tokens were encrypted. */
+async function writeOldTask(dataPath: string): Promise<void> {
+  const db = await openRocks(dataPath, { cacheBytes: 1 << 20 });
+  const key = metaKey(META.task, 1);
+  const row = db.get(COLUMN_META, key);
+  if (row === undefined) throw new Error('no task');
+  const task = JSON.parse(row.toString('utf8', 1));
+  const old = { ...task, sealedToken: undefined };
+  old.settings.dstToken = SECRET;
+  const batch = db.batch();
+  batch.put(COLUMN_META, key, Buffer.concat([Buffer.from([1]), Buffer.from(JSON.stringify(old))]));
+  batch.commit(true);
+  await db.close();
 }
 
 async function detail(api: Api): Promise<{
@@ -166,6 +184,26 @@ describe('the token of a target', { timeout: 90_000 }, () => {
       expect(target.requests.at(-1)?.headers.authorization).toBe(`Bearer ${SECRET}`);
       await stop(third);
       expect(third.server.output).not.toContain(next);
+    });
+  });
+
+  test('in clear text in an older store is encrypted at the start, and wiped from its files by the next ones', async () => {
+    await withTempDir(async (path) => {
+      const dataPath = join(path, 'data');
+      const first = await start(dataPath);
+      await first.api.ok('POST', '/b/src', {}, '{}');
+      await first.api.ok('POST', '/replications/t', {}, settings({ dst_token: '' }));
+      await stop(first);
+      await writeOldTask(dataPath);
+      expect(await filesWith(dataPath, SECRET)).not.toEqual([]);
+      const second = await start(dataPath);
+      await until(() => second.server.output.includes('encrypted with the present key'));
+      await write(second.api, 1);
+      await until(() => target.recordsOf('dst/e').length === 1);
+      expect(target.requests.at(-1)?.headers.authorization).toBe(`Bearer ${SECRET}`);
+      await stop(second);
+      for (let starts = 0; starts < 4; starts++) await stop(await start(dataPath));
+      expect(await filesWith(dataPath, SECRET)).toEqual([]);
     });
   });
 
