@@ -40,8 +40,9 @@ export function newSendJob(
     const place = { position, filterState, resendSequence, stopSequence };
     return { ...common, ...place, line: task.line.buffer, range: null, isAwaited, dropRecords };
   }
-  const { position, filterState, end } = range.stored;
-  const { resendSequence } = range;
+  const { position, filterState, end, kind } = range.stored;
+  // Labels of records that the target has already are made equal: no update follows in a back-fill.
+  const resendSequence = kind === 'backfill' ? 0 : range.resendSequence;
   return {
     ...common,
     position,

@@ -157,6 +157,28 @@ describe('a back-fill', () => {
     expect(detail(id)).toMatchObject({ sent_records: 3, duplicates: 1 });
   });
 
+  test('gives records that the target has already the labels of the source, also after a restart', async () => {
+    fixture.write('e', numbers(0, 200), ['state', 'here']);
+    target.stored.set(
+      'dst/e',
+      [2, 150].map((ts) => ({
+        ts: BigInt(ts),
+        contentType: 'application/octet-stream',
+        labels: new Map([['state', 'there']]),
+        payload: Buffer.from(`e@${ts}`),
+      })),
+    );
+    await fixture.create('t', target.url);
+    await fixture.service.setMode('t', '{"mode":"paused"}');
+    const { id } = await backfill();
+    await fixture.restart();
+    await fixture.service.setMode('t', '{"mode":"enabled"}');
+    await untilDone(id);
+    const labels = target.recordsOf('dst/e').map((record) => record.labels.get('state'));
+    expect(labels).toEqual(Array<string>(200).fill('here'));
+    expect(detail(id)).toMatchObject({ sent_records: 200, duplicates: 2 });
+  });
+
   test('moves refused records to the dead letters and goes on', async () => {
     target.faultOf = () => ({
       kind: 'records',
