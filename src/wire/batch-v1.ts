@@ -111,13 +111,17 @@ export function formatBatchV1Line(ts: bigint, lengthBytes: number, tail: string)
 /**
  * Whether a tail says without doubt what the record's content type and labels are. The format has no escapes, so a value
  * that begins with a quote, one that holds both a comma and a quote, and a content type with a comma read as something
- * else, or are cut; such a tail can only be told by its marks.
+ * else, or are cut; such a tail can only be told by its marks. A type like `a/b,c=d`, which no standard allows, has none.
  * @param tail as in `formatBatchV1Line`.
  */
 export function isExactTail(tail: string): boolean {
   const comma = tail.indexOf(',', 1);
   if (comma === -1) return true;
-  return EXACT_LABELS.test(tail.slice(comma));
+  const labels = tail.slice(comma);
+  // Quotes inside of one value can look like the end of that and the beginning of another: each has to have its use.
+  const quoted = labels.split('="').length - 1;
+  const quotes = quoted === 0 ? 0 : labels.split('"').length - 1;
+  return quotes === 2 * quoted && EXACT_LABELS.test(labels);
 }
 
 /**
