@@ -8,6 +8,8 @@ import { isMissed, type BenchSettings, type Row } from './lib/row.ts';
 import { Scope } from './lib/scope.ts';
 import { ROWS } from './rows/rows.ts';
 
+const EXIT_USAGE = 2;
+
 async function main(): Promise<number> {
   const options = optionsOrExitCode();
   if (typeof options === 'number') return options;
@@ -31,7 +33,7 @@ function optionsOrExitCode(): BenchOptions | number {
   try {
     return parseOptions(process.argv.slice(2), ROWS);
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode;
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : EXIT_USAGE;
     throw error;
   }
 }

@@ -215,6 +215,18 @@ describe('serve', () => {
   });
 });
 
+describe('demo and bench', () => {
+  test('are those of the build, with their own options', async () => {
+    await withTempDir(async (folder) => {
+      const cli = cliHome(folder);
+      expect(await cli.ok('bench', '--help')).toContain('--gate');
+      expect(await cli.run('bench', '--rounds', 'many')).toMatchObject({ code: 2, stdout: '' });
+      expect(await cli.ok('demo', '--help')).toContain('--keep');
+      expect(await cli.run('demo', '--seconds', '1')).toMatchObject({ code: 2, stdout: '' });
+    });
+  });
+});
+
 describe('a question', () => {
   function terminal(): { input: PassThrough & { isTTY: boolean }; output: PassThrough } {
     return { input: Object.assign(new PassThrough(), { isTTY: true }), output: new PassThrough() };
