@@ -17,7 +17,7 @@ const COMPRESSED_SINCE: ApiVersion = { major: 1, minor: 21 };
 /** Framing alone costs about 20 bytes, and a round through the thread pool more than sending this. */
 const MIN_BYTES = 128;
 
-/** Three to five times as fast as the default level 6 on sensor data, for bodies that are a fifth larger. */
+/** Up to four times as fast as the default level 6 on sensor data, for bodies up to a fifth larger. */
 const GZIP_OPTIONS = { level: 1 } as const;
 
 type Compress = (bytes: Buffer, done: (error: Error | null, compressed: Buffer) => void) => void;
