@@ -100,6 +100,7 @@ export class Catalog implements CatalogPort {
       status: 'READY',
       entries: new Map(),
       recordsWritten: 0,
+      rewrites: 0,
       sizeBytes: 0,
     };
     this.#header = { ...this.#header, nextBucketId: bucket.id + 1 };
@@ -303,5 +304,5 @@ export class Catalog implements CatalogPort {
 }
 
 function detachedEntry(bucket: Bucket, name: string, id: number): Entry {
-  return { id, bucket, name, status: 'READY', isDurable: false, stats: emptyStats() };
+  return { id, bucket, name, status: 'READY', isDurable: false, stats: emptyStats(), rewrites: 0 };
 }

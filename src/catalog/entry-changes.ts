@@ -5,7 +5,7 @@
 import type { RowChange } from '../store/row-change.ts';
 import { parentEntryNames } from '../wire/names.ts';
 import { checkKeepsKind, entryDeleting, entryExists, entryMissing } from './entry-errors.ts';
-import { nameRow, statsRow } from './entry-rows.ts';
+import { countRewrite, nameRow, statsRow } from './entry-rows.ts';
 import type { Bucket, Entry } from './model.ts';
 import type { Remover, RowCommitter } from './ports.ts';
 
@@ -65,7 +65,10 @@ export class EntryChanges {
     const family = all.filter(isDurable);
     if (family.length === 0) throw entryMissing(bucket.name, entryName);
     for (const entry of family) if (entry.status === 'DELETING') throw entryDeleting(entry);
-    for (const entry of family) entry.status = 'DELETING';
+    for (const entry of family) {
+      entry.status = 'DELETING';
+      countRewrite(entry);
+    }
     try {
       this.#commits.commitNow([...family.map((entry) => nameRow(entry)), this.#home.headerRow()]);
     } catch (error) {
@@ -80,7 +83,10 @@ export class EntryChanges {
   removeContent(entries: readonly Entry[]): void {
     for (const { bucket, stats } of entries) bucket.sizeBytes -= stats.sizeBytes;
     this.#remover.startEntries(entries, () => {
-      for (const entry of entries) this.#home.delete(entry);
+      for (const entry of entries) {
+        this.#home.delete(entry);
+        countRewrite(entry);
+      }
     });
   }
 

@@ -46,3 +46,9 @@ export function nameRow(entry: Entry): EntryRowPut {
     value: encodeJson({ bucketId: entry.bucket.id, name: entry.name, status: entry.status }),
   };
 }
+
+/** Its records changed otherwise than by later ones. */
+export function countRewrite(entry: Entry): void {
+  entry.rewrites++;
+  entry.bucket.rewrites++;
+}

@@ -112,6 +112,7 @@ function loadBuckets(db: RocksDatabase): Map<number, Bucket> {
       status: row.status,
       entries: new Map(),
       recordsWritten: row.recordsWritten,
+      rewrites: 0,
       sizeBytes: 0,
     });
   });
@@ -133,6 +134,7 @@ function loadEntries(db: RocksDatabase, buckets: Map<number, Bucket>): Map<numbe
       name,
       status,
       isDurable: true,
+      rewrites: 0,
       stats: emptyStats(),
     };
     entries.set(id, entry);

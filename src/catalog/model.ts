@@ -29,6 +29,8 @@ export interface Bucket {
   readonly entries: Map<string, Entry>;
   /** Records ever written to this bucket; the bucket ordinal of the next block. Never decreases. */
   recordsWritten: number;
+  /** Sum of `Entry.rewrites` of all entries it has or had. */
+  rewrites: number;
   /** Sum of the sizes of all entries. */
   sizeBytes: number;
 }
@@ -84,4 +86,6 @@ export interface Entry {
   isDurable: boolean;
   /** Another object after every commit that changed a record of the entry, also if only its labels. */
   stats: EntryStats;
+  /** Commits since the start that did anything else with records of the entry than write later ones than all it had. */
+  rewrites: number;
 }

@@ -48,6 +48,8 @@ export interface Plan<C extends Candidate> {
   /** Candidates refused because their timestamp exists; undefined when there are none, the usual case. */
   readonly refused: ReadonlySet<C> | undefined;
   readonly acceptedCount: number;
+  /** All accepted ones are later than all records the entry had. */
+  readonly isAppend: boolean;
   readonly blocks: readonly PlannedBlock<C>[];
   /** Index rows to put, including the halves of runs that had to be split. */
   readonly runs: readonly PlannedRun[];
@@ -88,11 +90,17 @@ export function apply<C extends Candidate>(
   return {
     refused,
     acceptedCount: sorted.length,
+    isAppend: isAppend || isBehind(view.stats, sorted[0]),
     blocks,
     runs,
     extents: account.changedExtents(),
     stats: account.stats(sorted),
   };
+}
+
+/** @param first the earliest one. */
+function isBehind({ recordCount, latestTs }: EntryStats, first: Candidate | undefined): boolean {
+  return first === undefined || recordCount === 0 || first.ts > latestTs;
 }
 
 /** The usual case: every record is later than all before it, so nothing has to be looked up. */

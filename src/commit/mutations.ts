@@ -2,6 +2,7 @@
  * Changes to records that exist: labels updated, records removed. Main thread only. One session collects the changes of
  * one commit; its look-ups see its own changes over the store, and nothing is true before the commit.
  */
+import { countRewrite } from '../catalog/entry-rows.ts';
 import type { Entry, Run } from '../catalog/model.ts';
 import type { BlockView, RecordMeta } from '../store/block.ts';
 import { encodeMeta } from '../store/block.ts';
@@ -245,6 +246,7 @@ export class MutationSession {
     for (const { entry, stats, runs } of this.#edits.values()) {
       entry.bucket.sizeBytes += stats.sizeBytes - entry.stats.sizeBytes;
       entry.stats = stats;
+      countRewrite(entry);
       if (runs.isChanged) changed.push(entry);
     }
     return changed;

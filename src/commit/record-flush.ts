@@ -26,7 +26,7 @@ import {
 import { BlockArena } from './block-arena.ts';
 import type { CommitStats } from './commit-stats.ts';
 import { countStored, observeCommit } from './commit-stats.ts';
-import { encodeEntryRows, markDurable } from '../catalog/entry-rows.ts';
+import { countRewrite, encodeEntryRows, markDurable } from '../catalog/entry-rows.ts';
 import { RunTail, StoredEntryView } from './entry-view.ts';
 import { MutationSession } from './mutations.ts';
 import { deletingRefusal } from './refusal.ts';
@@ -231,6 +231,7 @@ export class RecordFlush {
       this.#tailOf(entry).merge(plan.runs, latestTs, recordCount === 0);
       entry.bucket.sizeBytes += plan.stats.sizeBytes - entry.stats.sizeBytes;
       entry.stats = plan.stats;
+      if (!plan.isAppend) countRewrite(entry);
       entry.bucket.recordsWritten = Math.max(entry.bucket.recordsWritten, plan.stats.bucketOrdinal);
       markDurable(entry);
       buckets.add(entry.bucket.id);

@@ -169,7 +169,7 @@ function addReadMemoryMetrics(registry: Registry, sources: Sources): void {
     registry,
     {
       name: 'millrace_read_memory_bytes',
-      help: 'Memory held by answers that clients take slowly.',
+      help: 'Memory held by answers that clients take slowly, and by batches found ahead of readers.',
     },
     () => one(reads().heldBytes),
   );

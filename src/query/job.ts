@@ -62,6 +62,13 @@ export interface BatchLimits {
 /** `record` is a single read, `v1` and `v2` are the batch protocols, `places` tells where the records lie. */
 export type QueryOutput = 'record' | 'v1' | 'v2' | 'places';
 
+/** Bounds for what a job finds ahead of its reader. */
+export interface AheadLimits {
+  readonly maxBatches: number;
+  /** Headers, bodies and cursors of them together; exceeded by one batch at most. */
+  readonly maxBytes: number;
+}
+
 export interface QueryJob {
   readonly queryId: number;
   /** An encoded `QueryPlan` in shared memory. */
@@ -75,7 +82,12 @@ export interface QueryJob {
   readonly limits: BatchLimits;
   /** A job that has scanned for this long ends with what it has, so that others get their turn. */
   readonly sliceMs: number;
+  /** What to find besides, for the reads behind this one; undefined for nothing. Not for `places`. */
+  readonly ahead?: AheadLimits | undefined;
 }
+
+/** Objects around one batch, and the head of a single record without long labels. */
+const BATCH_OVERHEAD_BYTES = 1024;
 
 /** Content of a large record, to be streamed in chunks. */
 export type LargePart = Extract<ReadBatch['body'][number], { uploadId: number }>;
@@ -114,6 +126,15 @@ export interface QueryProgress {
   readonly record: RecordHead | undefined;
   /** For `places`; their memory is transferred. */
   readonly places: RecordPlaces | undefined;
+  /** What the reads behind this one will find, in order, each with the cursor behind it. None of them is empty. */
+  readonly ahead?: readonly QueryProgress[];
+}
+
+/** Memory that one batch takes on the main thread. */
+export function bytesOfBatch({ headerLines, cursor, body }: QueryProgress): number {
+  let bytes = BATCH_OVERHEAD_BYTES + headerLines.length + cursor.length;
+  for (const part of body) if (part instanceof Uint8Array) bytes += part.length;
+  return bytes;
 }
 
 /** Errors travel as data: their class would be lost. */

@@ -2,7 +2,6 @@
 import type { Bucket, Entry } from '../catalog/model.ts';
 import type { CommitListener } from '../commit/types.ts';
 import { ApiError, fromErrorData, UnavailableError } from '../errors/errors.ts';
-import { formatBatchV2 } from '../wire/batch-v2-format.ts';
 import type { JsonValue } from '../wire/json.ts';
 import type { PlannedEntry } from './build-plan.ts';
 import {
@@ -19,13 +18,15 @@ import { CHUNK_BYTES } from '../store/format.ts';
 import type { QueryExecutor } from './pool.ts';
 import type { QueryState } from './query-table.ts';
 import { QueryTable } from './query-table.ts';
+import { EMPTY_BATCH, toBatch, toRecord } from './read-results.ts';
+import { AHEAD_BYTES, ReadAhead } from './read-ahead.ts';
 import type { ReadMemory } from './read-memory.ts';
 import { rangeOrNothing, resolveTimeRange } from './time-range.ts';
 import type { AdmitRead, Queries, QuerySpec, ReadBatch, RecordData } from './types.ts';
 
 export interface QueryServiceOptions {
   readonly executor: QueryExecutor;
-  readonly memory: Pick<ReadMemory, 'reserve'>;
+  readonly memory: Pick<ReadMemory, 'reserve' | 'tryReserve' | 'holdSpare'>;
   /** `RS_IO_BATCH_MAX_RECORDS`, `…_SIZE`, `…_METADATA_SIZE`. */
   readonly limits: BatchLimits;
   /** `RS_IO_BATCH_TIMEOUT`: how long a multi-entry read waits before it answers with an empty batch. */
@@ -147,6 +148,7 @@ export class QueryService implements Queries, CommitListener {
       batchTimeoutMs: directives?.batchTimeoutMs ?? this.#options.batchTimeoutMs,
       plan: encodePlan(buildPlan(spec, planned)),
       cursor: undefined,
+      ahead: new ReadAhead(bucket, entry),
       nextTs: planned[0]?.range.firstTs ?? 0n,
       isFinished: false,
       isEndTold: false,
@@ -251,7 +253,8 @@ export class QueryService implements Queries, CommitListener {
     let fruitless = 0;
     while (!state.isFinished) {
       const { recordsWritten } = state.bucket;
-      const progress = await this.#runJob(state, request, admit);
+      const progress =
+        this.#takeAhead(state, request, admit) ?? (await this.#runJob(state, request, admit));
       if (progress.recordCount > 0) {
         state.lastAccessMs = nowMs();
         return progress;
@@ -269,13 +272,31 @@ export class QueryService implements Queries, CommitListener {
     return 'end';
   }
 
+  /** What an earlier job found for this read. */
+  #takeAhead(
+    state: QueryState,
+    request: ReadRequest,
+    admit: AdmitRead | undefined,
+  ): QueryProgress | undefined {
+    const progress = state.ahead.peek(request);
+    if (progress === undefined) return undefined;
+    this.#deliver(state, progress, admit);
+    state.ahead.shift();
+    return progress;
+  }
+
   async #runJob(
     state: QueryState,
     request: ReadRequest,
     admit: AdmitRead | undefined,
   ): Promise<QueryProgress> {
     const limits = request.output === 'record' ? { ...state.limits, maxRecords: 1 } : state.limits;
-    const release = request.withBody ? await this.#reserve(request, limits) : undefined;
+    const { memory } = this.#options;
+    const mostBytes = request.withBody ? mostBytesOf(request, limits) : 0;
+    const release = mostBytes === 0 ? undefined : await memory.reserve(mostBytes);
+    const ahead = state.ahead.begin(request);
+    const releaseAhead =
+      ahead === undefined ? undefined : memory.tryReserve(AHEAD_BYTES + mostBytes);
     let result: QueryProgress;
     try {
       const { id: queryId, plan, cursor } = state;
@@ -286,21 +307,23 @@ export class QueryService implements Queries, CommitListener {
         cursor,
         limits,
         sliceMs: SLICE_MS,
+        ahead: releaseAhead === undefined ? undefined : ahead,
       });
     } finally {
       release?.();
+      releaseAhead?.();
     }
-    if (result.recordCount > 0) admit?.(result.bodyBytes);
-    this.#table.moveCursor(state, result.cursor);
-    state.nextTs = result.nextTs;
-    state.isFinished = result.isFinished;
+    this.#deliver(state, result, admit);
+    state.ahead.keep(request, result.ahead ?? [], memory);
     return result;
   }
 
-  /** What a body may hold: the record that exceeds its limit, too; larger ones are streamed. */
-  #reserve({ output }: ReadRequest, { maxBodyBytes }: BatchLimits): Promise<() => void> {
-    const bytes = output === 'record' ? CHUNK_BYTES : maxBodyBytes + CHUNK_BYTES;
-    return this.#options.memory.reserve(bytes);
+  /** The query is behind this batch, unless `admit` throws. */
+  #deliver(state: QueryState, progress: QueryProgress, admit: AdmitRead | undefined): void {
+    if (progress.recordCount > 0) admit?.(progress.bodyBytes);
+    this.#table.moveCursor(state, progress.cursor);
+    state.nextTs = progress.nextTs;
+    state.isFinished = progress.isFinished;
   }
 
   /** An error ends the query, except when the job was refused before it ran: then the read may be repeated. */
@@ -321,6 +344,11 @@ export class QueryService implements Queries, CommitListener {
   }
 }
 
+/** What a body may hold: the record that exceeds its limit, too; larger ones are streamed. */
+function mostBytesOf({ output }: ReadRequest, { maxBodyBytes }: BatchLimits): number {
+  return output === 'record' ? CHUNK_BYTES : maxBodyBytes + CHUNK_BYTES;
+}
+
 /** Longest wait of one read for new records. */
 function waitMs({ entry, ttlMs, batchTimeoutMs }: QueryState): number {
   return entry === undefined ? Math.min(batchTimeoutMs, ttlMs) : Math.min(MAX_WAIT_MS, ttlMs / 4);
@@ -330,31 +358,6 @@ function waitMs({ entry, ttlMs, batchTimeoutMs }: QueryState): number {
 function hasNews({ entry, bucket, nextTs }: QueryState, recordsWritten: number): boolean {
   if (entry === undefined) return bucket.recordsWritten !== recordsWritten;
   return entry.stats.recordCount > 0 && entry.stats.latestTs >= nextTs;
-}
-
-const EMPTY_BATCH: ReadBatch = {
-  headerLines: formatBatchV2([], 0n, []),
-  recordCount: 0,
-  bodyBytes: 0,
-  body: [],
-  last: false,
-};
-
-function toBatch(progress: QueryProgress, last: boolean): ReadBatch {
-  const { headerLines, recordCount, bodyBytes, body } = progress;
-  return { headerLines, recordCount, bodyBytes, body, last };
-}
-
-function toRecord(progress: QueryProgress, withBody: boolean): RecordData | undefined {
-  const { record, bodyBytes } = progress;
-  if (record === undefined) return undefined;
-  const [part] = progress.body;
-  const head = { ...record, lengthBytes: bodyBytes };
-  if (!withBody) return { ...head, payload: undefined, large: undefined };
-  if (part === undefined) return { ...head, payload: new Uint8Array(0), large: undefined };
-  if (part instanceof Uint8Array) return { ...head, payload: part, large: undefined };
-  const { uploadId, chunkBytes } = part;
-  return { ...head, payload: undefined, large: { uploadId, chunkBytes } };
 }
 
 function ignore(): void {}

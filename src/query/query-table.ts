@@ -2,6 +2,7 @@
 import type { Bucket, Entry } from '../catalog/model.ts';
 import { UnavailableError } from '../errors/errors.ts';
 import type { BatchLimits } from './job.ts';
+import type { ReadAhead } from './read-ahead.ts';
 
 /** What of a query lies on the main thread besides its plan and cursor, counted towards the bound. */
 const STATE_BYTES = 1024;
@@ -11,6 +12,9 @@ const MIN_SWEEP_GAP_MS = 250;
 
 /** Clients read a finished query once more, to see its end; after this long they have. */
 const FINISHED_GRACE_MS = 1_000;
+
+/** A query that is not read for so long keeps nothing ahead. */
+const AHEAD_IDLE_MS = 2_000;
 
 /** One open query. */
 export interface QueryState {
@@ -27,6 +31,8 @@ export interface QueryState {
   readonly plan: Uint8Array;
   /** Encoded `QueryCursor`; undefined before the first job. Changed through `QueryTable.moveCursor`. */
   cursor: Uint8Array | undefined;
+  /** Behind the cursor. */
+  readonly ahead: ReadAhead;
   /** Position in the (first) entry, µs. */
   nextTs: bigint;
   /** No record will be found any more. */
@@ -91,6 +97,7 @@ export class QueryTable {
 
   remove(state: QueryState): void {
     if (this.#queries.delete(state.id)) this.#bytes -= bytesOf(state);
+    state.ahead.close();
   }
 
   /** @throws UnavailableError 503 when all cursors together are too large; the query is dropped then. */
@@ -107,11 +114,13 @@ export class QueryTable {
     });
   }
 
-  /** Drops expired queries. Costs time in the number of queries; to be called about once a second. */
+  /** Drops expired queries, and what idle ones hold ahead. Costs time in the number of queries; to be called about once a second. */
   sweep(): void {
-    this.#sweptMs = this.#options.nowMs();
+    const nowMs = this.#options.nowMs();
+    this.#sweptMs = nowMs;
     for (const state of this.#queries.values()) {
       if (this.#isExpired(state)) this.remove(state);
+      else if (nowMs - state.lastAccessMs >= AHEAD_IDLE_MS) state.ahead.drop();
     }
   }
 

@@ -6,6 +6,7 @@
  * and waits where that does not fit below the soft mark (three quarters of the limit). While reads wait, answers whose
  * clients took nothing for `STALL_MS` are dropped, the one that stands longest first. What is not asked for beforehand
  * (single records, at most 1 MiB each) may go up to the limit; beyond it the answer that stands longest is dropped.
+ * What queries found ahead of their readers is dropped before anything waits or is dropped.
  */
 import { UnavailableError } from '../errors/errors.ts';
 
@@ -16,6 +17,7 @@ const SOFT_SHARE = 0.75;
 
 export interface ReadMemoryFigures {
   readonly limitBytes: number;
+  /** By answers, and found ahead of the readers. */
   readonly heldBytes: number;
   /** Reads that wait for memory. */
   readonly waiting: number;
@@ -39,6 +41,17 @@ interface Held extends HeldAnswer {
   progressMs: number;
 }
 
+/** Memory that is given up as soon as a read needs it. */
+export interface SpareMemory {
+  /** It is not held any more. Safe to call twice. */
+  close(): void;
+}
+
+interface Spare extends SpareMemory {
+  readonly bytes: number;
+  readonly drop: () => void;
+}
+
 interface Waiter {
   readonly bytes: number;
   readonly sinceMs: number;
@@ -60,6 +73,9 @@ export class ReadMemory {
   /** The one that stands longest comes first. */
   readonly #held = new Set<Held>();
   readonly #waiters = new Set<Waiter>();
+  /** The oldest comes first. */
+  readonly #spares = new Set<Spare>();
+  #spareBytes = 0;
   #heldBytes = 0;
   /** For reads that run at this moment. */
   #reservedBytes = 0;
@@ -76,7 +92,7 @@ export class ReadMemory {
   figures(): ReadMemoryFigures {
     return {
       limitBytes: this.#options.limitBytes,
-      heldBytes: this.#heldBytes,
+      heldBytes: this.#heldBytes + this.#spareBytes,
       waiting: this.#waiters.size,
       waitsTotal: this.#waitsTotal,
       refusalsTotal: this.#refusalsTotal,
@@ -90,14 +106,40 @@ export class ReadMemory {
    * @throws UnavailableError after the time limit.
    */
   reserve(bytes: number): Promise<() => void> {
-    if (this.#waiters.size === 0 && this.#hasRoom(bytes)) {
-      return Promise.resolve(this.#take(bytes));
-    }
+    this.#dropSpares(() => this.#hasRoom(bytes));
+    const release = this.tryReserve(bytes);
+    if (release !== undefined) return Promise.resolve(release);
     this.#waitsTotal++;
     this.#timer ??= setInterval(() => this.sweep(), SWEEP_MS);
     return new Promise((resolve, reject) => {
       this.#waiters.add({ bytes, sinceMs: this.#options.nowMs(), resolve, reject });
     });
+  }
+
+  /** As `reserve`, for what can be done without: undefined where it would have to wait. */
+  tryReserve(bytes: number): (() => void) | undefined {
+    return this.#waiters.size === 0 && this.#hasRoom(bytes) ? this.#take(bytes) : undefined;
+  }
+
+  /**
+   * Counts what was found ahead of a reader.
+   * @param drop lets go of it; has to call `close`.
+   * @returns undefined when there is no room.
+   */
+  holdSpare(bytes: number, drop: () => void): SpareMemory | undefined {
+    if (this.#waiters.size > 0 || !this.#hasRoom(bytes)) return undefined;
+    const spare: Spare = {
+      bytes,
+      drop,
+      close: () => {
+        if (!this.#spares.delete(spare)) return;
+        this.#spareBytes -= bytes;
+        this.#admit();
+      },
+    };
+    this.#spares.add(spare);
+    this.#spareBytes += bytes;
+    return spare;
   }
 
   /**
@@ -122,6 +164,7 @@ export class ReadMemory {
     };
     this.#held.add(held);
     this.#heldBytes += bytes;
+    this.#dropSpares(() => this.#heldBytes + this.#spareBytes <= this.#options.limitBytes);
     for (const other of this.#held) {
       if (this.#heldBytes <= this.#options.limitBytes || other === held) break;
       this.#drop(other);
@@ -157,7 +200,7 @@ export class ReadMemory {
   }
 
   #hasRoom(bytes: number): boolean {
-    const used = this.#heldBytes + this.#reservedBytes;
+    const used = this.#heldBytes + this.#spareBytes + this.#reservedBytes;
     return used === 0 || used + bytes <= this.#softBytes;
   }
 
@@ -176,6 +219,14 @@ export class ReadMemory {
       waiter.resolve(this.#take(waiter.bytes));
     }
     this.#restWhenIdle();
+  }
+
+  #dropSpares(isEnough: () => boolean): void {
+    for (const spare of this.#spares) {
+      if (isEnough()) return;
+      spare.drop();
+      spare.close();
+    }
   }
 
   #drop(held: Held): void {

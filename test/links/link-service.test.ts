@@ -21,6 +21,7 @@ function newBucket(): Bucket {
     status: 'READY',
     entries: new Map(),
     recordsWritten: 0,
+    rewrites: 0,
     sizeBytes: 0,
   };
   const stats: Entry['stats'] = {
@@ -32,7 +33,15 @@ function newBucket(): Bucket {
     extent: undefined,
     bucketOrdinal: 0,
   };
-  bucket.entries.set('e', { id: 1, bucket, name: 'e', status: 'READY', isDurable: true, stats });
+  bucket.entries.set('e', {
+    id: 1,
+    bucket,
+    name: 'e',
+    status: 'READY',
+    isDurable: true,
+    stats,
+    rewrites: 0,
+  });
   return bucket;
 }
 

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import type { Bucket } from '../../src/catalog/model.ts';
+import { ReadAhead } from '../../src/query/read-ahead.ts';
 import type { QueryState } from '../../src/query/query-table.ts';
 import { QueryTable } from '../../src/query/query-table.ts';
 import { TEST_LIMITS } from '../lib/query-harness.ts';
@@ -13,6 +14,7 @@ const BUCKET: Bucket = {
   status: 'READY',
   entries: new Map(),
   recordsWritten: 0,
+  rewrites: 0,
   sizeBytes: 0,
 };
 
@@ -33,6 +35,7 @@ function state(id: number, overrides: Partial<QueryState> = {}): QueryState {
     batchTimeoutMs: 5_000,
     plan: new Uint8Array(1_000),
     cursor: undefined,
+    ahead: new ReadAhead(BUCKET, undefined),
     nextTs: 0n,
     isFinished: false,
     isEndTold: false,

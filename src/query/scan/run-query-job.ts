@@ -9,7 +9,7 @@ import { parseJson } from '../../wire/json.ts';
 import { isMetaEntryName } from '../../wire/names.ts';
 import { ByteLru } from '../byte-lru.ts';
 import type { QueryCursor, QueryJob, QueryJobResult, QueryPlan, QueryProgress } from '../job.ts';
-import { decodeCursor, decodePlan, encodeCursor } from '../job.ts';
+import { bytesOfBatch, decodeCursor, decodePlan, encodeCursor } from '../job.ts';
 import { hideTombstones } from '../tombstone-filter.ts';
 import { assembleBody } from './batch-body.ts';
 import type { BatchFormat, PickedRecord } from './batch-collector.ts';
@@ -72,25 +72,15 @@ export class QueryJobRunner {
     const cursor = job.cursor === undefined ? beginning(plan) : decodeCursor(job.cursor);
     const sources = this.#openSources(job, prepared, cursor);
     if (job.output === 'places') return findPlaces(job, plan, cursor, sources);
-    const collector = new BatchCollector(formatOf(job, plan), job.limits, job.withBody);
-    const isDrained = collect(new MergeQueue(sources), collector, prepared.projection);
-    for (const source of sources) savePosition(cursor, source);
-    const { headerLines, records } = collector.finish();
-    const body = job.withBody ? assembleBody(records) : { parts: [], buffer: undefined };
-    const result: QueryProgress = {
-      error: undefined,
-      cursor: encodeCursor(cursor),
-      isDrained,
-      isFinished: isDrained && isOver(plan, cursor),
-      nextTs: cursor.nextTs[0] ?? 0n,
-      recordCount: records.length,
-      bodyBytes: collector.bodyBytes,
-      headerLines,
-      body: body.parts,
-      record: job.output === 'record' ? headOf(plan, records[0]) : undefined,
-      places: undefined,
+    const scan = { job, plan, cursor, sources, queue: new MergeQueue(sources) };
+    const first = nextBatch(scan, prepared.projection);
+    const ahead = first.isFull ? lookAhead(scan, prepared.projection) : [];
+    const transfer: ArrayBuffer[] = [];
+    for (const { buffer } of [first, ...ahead]) if (buffer !== undefined) transfer.push(buffer);
+    return {
+      result: { ...first.progress, ahead: ahead.map(({ progress }) => progress) },
+      transfer,
     };
-    return { result, transfer: body.buffer === undefined ? [] : [body.buffer] };
   }
 
   #prepare(job: QueryJob): PreparedPlan {
@@ -116,7 +106,7 @@ export class QueryJobRunner {
       store,
       plan: prepared.plan,
       budget: new ScanBudget(nowMs, job.sliceMs, store),
-      wantedRecords: job.limits.maxRecords,
+      wantedRecords: job.limits.maxRecords * (1 + (job.ahead?.maxBatches ?? 0)),
     };
     const sources: EntrySource[] = [];
     cursor.nextTs.forEach((nextTs, ordinal) => {
@@ -144,6 +134,70 @@ function conditionFor(
 
 function isOver(plan: QueryPlan, cursor: QueryCursor): boolean {
   return !(plan.continuous && cursor.closed.includes(0));
+}
+
+/** A job under way. */
+interface BatchScan {
+  readonly job: QueryJob;
+  readonly plan: QueryPlan;
+  /** Moved on by each batch. */
+  readonly cursor: QueryCursor;
+  readonly sources: readonly EntrySource[];
+  readonly queue: MergeQueue<EntrySource>;
+}
+
+interface FoundBatch {
+  readonly progress: QueryProgress;
+  readonly buffer: ArrayBuffer | undefined;
+  /** It ended because of its limits: the scan can go on behind it. */
+  readonly isFull: boolean;
+}
+
+function nextBatch(scan: BatchScan, projection: LabelProjection): FoundBatch {
+  const { job, plan, cursor, sources, queue } = scan;
+  const collector = new BatchCollector(formatOf(job, plan), job.limits, job.withBody);
+  const isDrained = collect(queue, collector, projection);
+  for (const source of sources) savePosition(cursor, source);
+  const { headerLines, records } = collector.finish();
+  const body = job.withBody ? assembleBody(records) : { parts: [], buffer: undefined };
+  const progress: QueryProgress = {
+    error: undefined,
+    cursor: encodeCursor(cursor),
+    isDrained,
+    isFinished: isDrained && isOver(plan, cursor),
+    nextTs: cursor.nextTs[0] ?? 0n,
+    recordCount: records.length,
+    bodyBytes: collector.bodyBytes,
+    headerLines,
+    body: body.parts,
+    record: job.output === 'record' ? headOf(plan, records[0]) : undefined,
+    places: undefined,
+  };
+  return { progress, buffer: body.buffer, isFull: collector.isFull };
+}
+
+/**
+ * The batches behind the first one. An error ends them: it belongs to the read that would find it, whose own job meets
+ * it again.
+ */
+function lookAhead(scan: BatchScan, projection: LabelProjection): FoundBatch[] {
+  const { maxBatches, maxBytes } = scan.job.ahead ?? { maxBatches: 0, maxBytes: 0 };
+  const found: FoundBatch[] = [];
+  let bytes = 0;
+  while (found.length < maxBatches && bytes < maxBytes) {
+    let batch: FoundBatch;
+    try {
+      batch = nextBatch(scan, projection);
+    } catch {
+      return found;
+    }
+    const { recordCount, isDrained } = batch.progress;
+    if (recordCount === 0 || !(batch.isFull || isDrained)) break;
+    found.push(batch);
+    bytes += bytesOfBatch(batch.progress);
+    if (!batch.isFull) break;
+  }
+  return found;
 }
 
 /** One entry after the other, so that records come grouped as they are stored. */
@@ -192,7 +246,7 @@ function formatOf(job: QueryJob, plan: QueryPlan): BatchFormat {
   }
 }
 
-/** @returns whether all sources are done; false when the batch is full or the budget spent. */
+/** @returns whether all sources are done; false when the batch is full, and then it can go on, or the budget spent. */
 function collect(
   queue: MergeQueue<EntrySource>,
   collector: BatchCollector,
@@ -203,8 +257,8 @@ function collect(
     if (head !== undefined) {
       if (!collector.offer(pick(source.ordinal, head, projection))) return false;
       source.shift();
-      if (collector.isFull) return false;
       queue.sink();
+      if (collector.isFull) return false;
       continue;
     }
     const limitTs = queue.topLimit;
