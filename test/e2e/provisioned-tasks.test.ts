@@ -170,6 +170,22 @@ describe('a provisioned task', { timeout: 90_000 }, () => {
     });
   });
 
+  test('goes on with the counters of its filters when its variables are the same', async () => {
+    await withTempDir(async (path) => {
+      const dataPath = join(path, 'data');
+      const env = variables({ EACH_N: '2', BUDGET: '{"bytes_per_day": 100000000}' });
+      for (const ts of [1, 2, 3]) {
+        await start(dataPath, env, async ({ api }) => {
+          await write(api, 'exampl-1', ts);
+          const passed = ts === 3 ? 2 : 1;
+          await until(async () => (await detail(api)).info.pending_records === 0);
+          await until(() => stored().length === passed);
+        });
+      }
+      expect(stored()).toEqual([1, 3]);
+    });
+  });
+
   test('is an ordinary one when its variables are gone: the way to get rid of it', async () => {
     await withTempDir(async (path) => {
       const dataPath = join(path, 'data');
