@@ -11,6 +11,8 @@ import type {
 /** Body bytes that arrived and nobody asked for yet, at most; then the connection stands still. */
 const READ_AHEAD_BYTES = 256 * 1024;
 
+const NO_CONTENT = 204;
+
 /** The body ended before what its headers announced, or the connection broke. */
 export class BodyCutError extends Error {
   override readonly name = 'BodyCutError';
@@ -142,8 +144,10 @@ export class Answer implements Dispatcher.DispatchHandler, Abortable {
     this.#wakeUp();
   }
 
+  /** ReductStore announces a length with 204, which never has a body; the connection is lost, the answer is not. */
   onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.#fail(error);
+    if (this.status === NO_CONTENT) this.onResponseEnd();
+    else this.#fail(error);
   }
 
   #fail(error: Error): void {

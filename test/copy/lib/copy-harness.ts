@@ -3,8 +3,10 @@ import { InstanceClient } from '../../../src/client/instance-client.ts';
 import { BucketSink } from '../../../src/copy/bucket-sink.ts';
 import { BucketSource } from '../../../src/copy/bucket-source.ts';
 import { copyBucket, type CopyReport, type CopySettings } from '../../../src/copy/copy.ts';
+import { BudgetLease, ByteBudget } from '../../../src/copy/byte-budget.ts';
 import type { RetryOptions } from '../../../src/copy/attempts.ts';
 import { type CopySink, type CopySource, NO_FILTER } from '../../../src/copy/types.ts';
+import { expect } from 'vitest';
 import type { Api, TestRecord } from '../../lib/api.ts';
 import { type RunningInstance, startInstance, TEST_TOKEN } from '../../lib/instance.ts';
 import { withTempDir } from '../../lib/temp-dir.ts';
@@ -113,6 +115,38 @@ export async function copyBetween(
     await from.close();
     await to.close();
   }
+}
+
+/** Everything an entry holds, read by the client of copies: it takes what other servers answer. */
+export async function readBucket(
+  url: string,
+  token: string,
+  bucket: string,
+  entry: string,
+): Promise<TestRecord[]> {
+  const client = clientOf(url, token);
+  const lease = new BudgetLease(new ByteBudget(1 << 30));
+  const onFailed = (): never => expect.unreachable();
+  const reader = sourceOf(client, bucket).reader(entry, NO_FILTER, { lease, onFailed });
+  const records: TestRecord[] = [];
+  for await (const { heads, content } of reader.stream({ startUs: 0n, stopUs: STOP_US })) {
+    let at = 0;
+    for (const { ts, lengthBytes, meta } of heads) {
+      const payload = Buffer.isBuffer(content) ? content.subarray(at, at + lengthBytes) : EMPTY;
+      records.push({ ts, payload, labels: labelsOf(meta.labels) });
+      at += lengthBytes;
+    }
+  }
+  await client.close();
+  return records;
+}
+
+const EMPTY = Buffer.alloc(0);
+
+function labelsOf(flat: readonly string[]): Record<string, string> {
+  const labels: Record<string, string> = {};
+  for (let at = 0; at + 1 < flat.length; at += 2) labels[flat[at] ?? ''] = flat[at + 1] ?? '';
+  return labels;
 }
 
 /** Records with timestamps from `firstUs` in steps of `stepUs`. */
