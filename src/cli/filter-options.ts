@@ -68,7 +68,7 @@ export function parseJsonText(text: string): string {
   } catch (error) {
     if (!(error instanceof JsonSyntaxError)) throw error;
     throw new UsageError(
-      `is no JSON: ${error.message}`,
+      `It is no JSON: ${error.message}`,
       `Write for example '{"&anomaly": {"$eq": true}}'.`,
     );
   }

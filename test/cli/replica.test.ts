@@ -243,7 +243,7 @@ describe('a task that cannot be made', () => {
     [['-I', 'a=1', 'a=2'], "Label 'a' is given as '1' and as '2'"],
     [['-N', '0'], "'0' is no whole number from 1"],
     [['-S', '-1'], "argument missing|'-1' is no number"],
-    [['-w', '{"&a"'], 'The condition is no JSON'],
+    [['-w', '{"&a"'], 'It is no JSON: EOF'],
     [['-c', 'lz4'], 'Allowed choices are none, zstd, gzip'],
     [['--include=a=1', '--exlude', 'b=1'], 'Did you mean --exclude?'],
   ])('with %j is wrong usage, exit code 2', async (options, text) => {
