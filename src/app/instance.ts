@@ -1,9 +1,8 @@
 /**
  * One running instance: its parts in the order in which they start, and in reverse when it stops. Main thread only.
  */
-import { mkdir } from 'node:fs/promises';
-import { openTokens } from '../auth/open-tokens.ts';
 import type { Tokens } from '../auth/open-tokens.ts';
+import type { TokenAdmin } from '../auth/types.ts';
 import { SlicedRemover } from '../catalog/removal.ts';
 import { Catalog } from '../catalog/catalog.ts';
 import { loadCatalog } from '../catalog/load.ts';
@@ -13,14 +12,16 @@ import type { StorageLimit } from '../commit/types.ts';
 import type { Config } from '../config/config.ts';
 import { NO_PROVISIONING } from '../config/provisioning.ts';
 import type { Provisioning } from '../config/provisioning.ts';
+import { isReadOnlyRole } from '../config/rules.ts';
 import { BugError } from '../errors/errors.ts';
+import { storageReadOnly } from '../errors/read-only.ts';
 import { SystemEvents } from '../events/system-events.ts';
 import { defaultBucketSettings } from '../http/bucket-settings.ts';
 import type { FrontDeps } from '../http/deps.ts';
 import { extensionRefusal } from '../http/query-extensions.ts';
 import { FrontServer } from '../http/server.ts';
 import { RecordFinder } from '../links/find-record.ts';
-import type { LifecycleService } from '../lifecycle/service.ts';
+import type { Lifecycles } from '../lifecycle/service.ts';
 import { LinkService } from '../links/link-service.ts';
 import type { Logger } from '../logging/logger.ts';
 import { rateLimited } from '../logging/rate-limit.ts';
@@ -32,12 +33,13 @@ import { ReadMemory } from '../query/read-memory.ts';
 import { StoredRecordReader } from '../query/record-reader.ts';
 import { RingWriter } from '../ring/writer.ts';
 import type { RocksDatabase } from '../store/rocks.ts';
-import { openRocks } from '../store/rocks.ts';
+import { READ_ONLY_BACKGROUND, startBackground } from './background.ts';
+import type { Background } from './background.ts';
 import { FreeSpace } from './free-space.ts';
-import { startLifecycles } from './lifecycles.ts';
-import { provisionBuckets, tokenEnvironment } from './provisioning.ts';
-import { startReplication } from './replication.ts';
+import { openStore } from './open-store.ts';
+import { provisionBuckets } from './provisioning.ts';
 import type { RunningReplication } from './replication.ts';
+import { startTokenParts } from './tokens.ts';
 import { QUERY_WORKER_URL } from './worker-urls.ts';
 
 /** A full disk refuses thousands of groups a second; one line tells of them. */
@@ -61,20 +63,28 @@ interface OpenParts {
   readonly remover: SlicedRemover;
   readonly freeSpace: FreeSpace;
   readonly tokens: Tokens;
+  readonly tokenAdmin: TokenAdmin;
   readonly queryPool: QueryPool;
   readonly queries: QueryService;
   readonly changes: SlicedRecordChanges;
   readonly removals: QueryRemovals;
-  readonly lifecycles: LifecycleService;
+  readonly lifecycles: Lifecycles;
   readonly records: StoredRecordReader;
   readonly links: LinkService;
   readonly replication: RunningReplication;
   readonly ring: RingWriter;
 }
 
+/** Parts that both lifecycles and replication work with. */
+type SharedParts = Pick<OpenParts, 'db' | 'catalog' | 'commits' | 'removals' | 'ring'> & {
+  readonly executor: QueryPool;
+  readonly reserveId: () => number;
+};
+
 export class Instance {
   readonly #config: Config;
   readonly #provisioning: Provisioning;
+  readonly #isReadOnly: boolean;
   readonly #logger: Logger;
   /** Its lines never become events: for what the writing of events may cause. */
   readonly #plainLogger: Logger;
@@ -84,13 +94,17 @@ export class Instance {
   #parts: OpenParts | undefined;
   #isReady = false;
   #stopping: Promise<void> | undefined;
+  /** Aborted when the stop begins. */
+  readonly #stopSignal = new AbortController();
 
   /** @throws NativeModuleError when a native module does not load. */
   constructor(config: Config, logger: Logger, provisioning: Provisioning = NO_PROVISIONING) {
     this.#config = config;
     this.#provisioning = provisioning;
     this.#plainLogger = logger;
-    this.#events = config.systemEventsEnabled ? new SystemEvents(config, logger) : undefined;
+    this.#isReadOnly = isReadOnlyRole(config);
+    const hasEvents = config.systemEventsEnabled && !this.#isReadOnly;
+    this.#events = hasEvents ? new SystemEvents(config, logger) : undefined;
     this.#logger = this.#events?.logger ?? logger;
     this.#readMemory = new ReadMemory({
       limitBytes: config.readMemoryBytes,
@@ -118,15 +132,20 @@ export class Instance {
    * group, close the store. Takes at most about `MILLRACE_STOP_TIMEOUT`. Safe to call again.
    */
   stop(): Promise<void> {
+    this.#stopSignal.abort();
     this.#stopping ??= this.#stop();
     return this.#stopping;
   }
 
+  /** The stop has begun: a start that is under way may reject for it. */
+  get isStopping(): boolean {
+    return this.#stopSignal.signal.aborted;
+  }
+
   async #open(listeningPort: number): Promise<OpenParts> {
     const config = this.#config;
-    await mkdir(config.dataPath, { recursive: true });
-    const db = await openRocks(config.dataPath, { cacheBytes: config.cacheMemoryBytes });
-    const loaded = loadCatalog(db);
+    const db = await openStore(config, this.#logger, this.#stopSignal.signal);
+    const loaded = loadCatalog(db, this.#isReadOnly);
     const freeSpace = new FreeSpace(config.dataPath, (err) => {
       this.#logger.warn({ err }, 'the free space of the data folder is unknown');
     });
@@ -140,6 +159,7 @@ export class Instance {
       nextUploadId: loaded.nextUploadId,
       space: freeSpace,
       storageLimit: storageLimit(config, loaded.buckets),
+      refusal: this.#isReadOnly ? storageReadOnly() : undefined,
       onFailure: (err) => {
         rateLimited(this.#plainLogger, 'commit', COMMIT_LOG_MS).error(
           { err },
@@ -152,45 +172,33 @@ export class Instance {
     });
     const catalog = new Catalog(loaded, commits, remover);
     commits.setAttach((entry) => catalog.attach(entry));
-    catalog.resumeRemovals();
-    await this.#provisionBuckets(catalog);
     const records = new StoredRecordReader(db);
-    const bucketDefaults = defaultBucketSettings(config);
-    await this.#events?.open({ catalog, commits, records, bucketDefaults });
-    const tokens = await this.#openTokens(db, commits);
+    if (!this.#isReadOnly) {
+      catalog.resumeRemovals();
+      await this.#provisionBuckets(catalog);
+      const bucketDefaults = defaultBucketSettings(config);
+      await this.#events?.open({ catalog, commits, records, bucketDefaults });
+    }
+    const { tokens, tokenAdmin } = await startTokenParts({
+      config,
+      provisioning: this.#provisioning,
+      logger: this.#logger,
+      db,
+      commits,
+      catalog,
+      records,
+      events: this.#events,
+    });
     const queryPool = this.#newQueryPool(db);
     const queries = this.#newQueries(queryPool);
     commits.addListener(queries);
     const changes = new SlicedRecordChanges(commits, () => performance.now());
     const reserveId = (): number => queries.reserveId();
     const removals = new QueryRemovals({ executor: queryPool, changes, reserveId });
-    const lifecycles = await startLifecycles(
-      {
-        db,
-        catalog,
-        commits,
-        removals,
-        executor: queryPool,
-        reserveId,
-        logger: this.#logger,
-        onRun: (run) => this.#events?.lifecycleRan(run),
-      },
-      this.#provisioning.lifecycles,
-    );
-    const replication = await startReplication(
-      {
-        config,
-        logger: this.#logger.child('replication'),
-        db,
-        catalog,
-        commits,
-        ring,
-        provisioned: this.#provisioning.replications,
-      },
+    const { lifecycles, replication } = await this.#startBackground(
+      { db, catalog, commits, removals, ring, executor: queryPool, reserveId },
       listeningPort,
     );
-    commits.addListener(replication);
-    await replication.provisioned;
     this.#events?.followTasks(() => replication.taskFigures());
     const links = this.#newLinks(queryPool, queries, records, tokens);
     return {
@@ -200,6 +208,7 @@ export class Instance {
       remover,
       freeSpace,
       tokens,
+      tokenAdmin,
       queryPool,
       queries,
       changes,
@@ -210,6 +219,26 @@ export class Instance {
       replication,
       ring,
     };
+  }
+
+  #startBackground(shared: SharedParts, listeningPort: number): Promise<Background> {
+    if (this.#isReadOnly) return Promise.resolve(READ_ONLY_BACKGROUND);
+    const { lifecycles: provisionedLifecycles, replications: provisioned } = this.#provisioning;
+    return startBackground({
+      lifecycles: {
+        ...shared,
+        logger: this.#logger,
+        onRun: (run) => this.#events?.lifecycleRan(run),
+      },
+      provisionedLifecycles,
+      replication: {
+        ...shared,
+        config: this.#config,
+        logger: this.#logger.child('replication'),
+        provisioned,
+      },
+      listeningPort,
+    });
   }
 
   #newLinks(
@@ -227,20 +256,6 @@ export class Instance {
     const { buckets } = this.#provisioning;
     const defaults = defaultBucketSettings(this.#config);
     return provisionBuckets(catalog, buckets, defaults, this.#logger);
-  }
-
-  #openTokens(db: RocksDatabase, commits: GroupCommit): Promise<Tokens> {
-    return openTokens({
-      db,
-      commits,
-      times: {
-        nowMs: () => Date.now(),
-        lastAccessMs: (name) => this.#events?.lastAccessMs(name),
-        lastUseMs: (name) => this.#events?.lastUseMs(name),
-      },
-      environment: tokenEnvironment(this.#config, this.#provisioning),
-      warn: (message, err) => this.#logger.warn(err === undefined ? {} : { err }, message),
-    });
   }
 
   #newQueryPool(db: RocksDatabase): QueryPool {
@@ -319,7 +334,7 @@ export class Instance {
         return parts().tokens;
       },
       get tokens() {
-        return parts().tokens;
+        return parts().tokenAdmin;
       },
       get catalog() {
         return parts().catalog;

@@ -21,7 +21,7 @@ export async function startServer(): Promise<void> {
   for (const error of errors) logger.error(error);
   for (const warning of warnings) logger.warn(warning);
   logger.debug({ config: redactConfig(config) }, 'configuration');
-  let instance: Instance;
+  let instance: Instance | undefined;
   try {
     instance = new Instance(config, logger, provisioning);
     stopOnSignal(instance, logger, config.stopTimeoutMs);
@@ -33,6 +33,8 @@ export async function startServer(): Promise<void> {
       needsTokens(config) ? 'ready' : 'ready, without authentication',
     );
   } catch (error) {
+    // A SECONDARY that is stopped while it waits: the stop ends the process.
+    if (instance?.isStopping === true) return;
     logger.error(describeFailure(error), 'the server could not start');
     process.exit(EXIT_FAILURE);
   }

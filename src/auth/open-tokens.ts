@@ -17,6 +17,8 @@ export interface OpenTokensOptions {
   readonly times: TokenTimes;
   /** Undefined: no authentication. Stored tokens and the environment's are left alone then. */
   readonly environment: TokenEnvironment | undefined;
+  /** What the environment says counts without being stored. Default: it is stored. */
+  readonly isReadOnly?: boolean;
   readonly warn: (message: string, error?: unknown) => void;
 }
 
@@ -26,11 +28,12 @@ export interface OpenTokensOptions {
  * @throws StoreFormatError when a stored token cannot be read.
  */
 export async function openTokens(options: OpenTokensOptions): Promise<Tokens> {
-  const { db, commits, times, environment, warn } = options;
+  const { db, commits, times, environment, isReadOnly, warn } = options;
   const stored = loadTokens(db);
   if (environment === undefined) return new OpenAccess(new TokenService(stored, commits, times));
   const { tokens, changed, warnings } = startTokens(stored, environment, times.nowMs());
   for (const warning of warnings) warn(warning);
+  if (isReadOnly) return new TokenService(tokens, commits, times);
   try {
     await commits.commitRows(changed.map((token) => tokenRow(token)));
   } catch (error) {

@@ -35,14 +35,18 @@ export interface LoadedCatalog {
 
 /**
  * Loads (or creates) the catalogue and removes the chunks of uploads that a crash interrupted.
- * @throws StoreFormatError when the store is of another version or a row cannot be read.
+ * @param isReadOnly nothing is created and nothing removed.
+ * @throws StoreFormatError when the store is of another version or a row cannot be read, or there is none to read.
  */
-export function loadCatalog(db: RocksDatabase): LoadedCatalog {
+export function loadCatalog(db: RocksDatabase, isReadOnly = false): LoadedCatalog {
   const stored = db.get(COLUMN_META, metaKey(META.header, 0));
+  if (stored === undefined && isReadOnly) {
+    throw new StoreFormatError('The data folder holds no store yet: there is nothing to read');
+  }
   const header = stored === undefined ? createHeader(db) : decodeHeader(stored);
   const buckets = loadBuckets(db);
   const entriesById = loadEntries(db, buckets);
-  removeOrphanUploads(db);
+  if (!isReadOnly) removeOrphanUploads(db);
   return {
     header: {
       ...header,

@@ -50,7 +50,8 @@ export class GroupCommit implements Ingest {
   #payloadsUsed = 0;
   #group: CommitGroup = new CommitGroup();
   #isScheduled = false;
-  #isClosed = false;
+  /** What everything is refused with; undefined while it is open. */
+  #refusal: MillraceError | undefined;
   #attach: AttachEntry = (entry) => entry;
   #nextSequence: number;
   #nextUploadId: number;
@@ -59,6 +60,7 @@ export class GroupCommit implements Ingest {
     this.#options = options;
     this.#batch = options.db.batch();
     this.#records = new RecordFlush(options, this.#batch, this.stats);
+    this.#refusal = options.refusal;
     this.#nextSequence = options.nextSequence;
     this.#nextUploadId = options.nextUploadId;
   }
@@ -149,8 +151,8 @@ export class GroupCommit implements Ingest {
    * @param done called once, after the commit or its failure.
    */
   stageRows(rows: readonly RowChange[], done: (error: MillraceError | null) => void): void {
-    if (this.#isClosed) {
-      done(new UnavailableError('The server is shutting down'));
+    if (this.#refusal !== undefined) {
+      done(this.#refusal);
       return;
     }
     this.#group.addRows({ rows, done });
@@ -165,8 +167,8 @@ export class GroupCommit implements Ingest {
    */
   mutate(run: (session: MutationSession) => void): Promise<void> {
     return new Promise((resolve, reject) => {
-      if (this.#isClosed) {
-        reject(new UnavailableError('The server is shutting down'));
+      if (this.#refusal !== undefined) {
+        reject(this.#refusal);
         return;
       }
       const done = (error: MillraceError | null): void =>
@@ -200,7 +202,7 @@ export class GroupCommit implements Ingest {
   /** Flushes and refuses everything that comes later with 503. */
   close(): void {
     this.flush();
-    this.#isClosed = true;
+    this.#refusal = new UnavailableError('The server is shutting down');
   }
 
   /** Writes the current group now. Never throws: failures go to the sinks. */
@@ -272,8 +274,8 @@ export class GroupCommit implements Ingest {
   }
 
   #add(entry: Entry, record: StagedRecord): void {
-    if (this.#isClosed) {
-      record.sink.onWritten(record.tag, new UnavailableError('The server is shutting down'));
+    if (this.#refusal !== undefined) {
+      record.sink.onWritten(record.tag, this.#refusal);
       return;
     }
     this.#group.add(entry, record);

@@ -105,6 +105,8 @@ export interface GroupCommitOptions {
   readonly space: DiskSpace;
   /** Absent: buckets may grow as far as their quotas and the disk let them. */
   readonly storageLimit?: StorageLimit | undefined;
+  /** Everything is refused with it: the store is not to be changed. */
+  readonly refusal?: MillraceError | undefined;
   /** Told of every group that could not be written; its writers are told as well. */
   readonly onFailure: (error: unknown) => void;
 }

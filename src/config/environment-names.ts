@@ -12,9 +12,14 @@ export interface UnsupportedVariables {
 
 export const UNSUPPORTED_VARIABLES: readonly UnsupportedVariables[] = [
   {
-    names: 'RS_PRIMARY_URL, RS_SECONDARY_URL, RS_LOCK_FILE_*',
-    pattern: /^RS_(PRIMARY_URL|SECONDARY_URL|LOCK_FILE_.+)$/,
-    consequence: 'the only role is STANDALONE',
+    names: 'RS_LOCK_FILE_*',
+    pattern: /^RS_LOCK_FILE_.+$/,
+    consequence: 'the store has a lock of its own, which falls with the process that holds it',
+  },
+  {
+    names: 'RS_PRIMARY_URL, RS_SECONDARY_URL',
+    pattern: /^RS_(PRIMARY_URL|SECONDARY_URL)$/,
+    consequence: 'instances of other roles are not told of events',
   },
   {
     names: 'RS_ENGINE_*',

@@ -69,9 +69,10 @@ export const OPTIONS = {
     env: 'RS_INSTANCE_ROLE',
     kind: 'choice',
     group: 'Server',
-    choices: ['STANDALONE'],
+    choices: ['STANDALONE', 'PRIMARY', 'SECONDARY', 'REPLICA'],
     default: 'STANDALONE',
-    description: 'Role of this instance; the other roles of ReductStore do not exist here.',
+    description:
+      'REPLICA serves a data folder read-only. SECONDARY waits until the instance on its data folder has ended, then takes over. PRIMARY is STANDALONE under another name.',
   },
   stopTimeoutMs: {
     env: 'MILLRACE_STOP_TIMEOUT',

@@ -27,6 +27,11 @@ export function needsTokens(values: Pick<GivenValues, 'apiToken' | 'initApiToken
   return values.apiToken !== undefined || values.initApiToken !== undefined;
 }
 
+/** Whether the instance serves its data folder without changing anything in it (http-api §1.12). */
+export function isReadOnlyRole({ instanceRole }: Pick<Config, 'instanceRole'>): boolean {
+  return instanceRole === 'REPLICA';
+}
+
 function defaultThreads(cores: number): number {
   return Math.max(1, Math.min(MAX_DEFAULT_THREADS, Math.floor(cores / 2)));
 }
@@ -121,7 +126,8 @@ export function provisioningProblems(
 }
 
 /** What an operator should know about a configuration that is allowed. */
-export function crossWarnings(config: Config, { tokens }: Provisioning): string[] {
+export function crossWarnings(config: Config, provisioning: Provisioning): string[] {
+  const { tokens, buckets, lifecycles, replications } = provisioning;
   const { host, replicationVerifySsl, certPath, certKeyPath } = config;
   const warnings: string[] = [];
   if (!needsTokens(config)) {
@@ -137,6 +143,11 @@ export function crossWarnings(config: Config, { tokens }: Provisioning): string[
   if (certKeyPath !== undefined && certPath === undefined) {
     warnings.push(
       `${OPTIONS.certKeyPath.env} without ${OPTIONS.certPath.env}: the server speaks plain HTTP`,
+    );
+  }
+  if (isReadOnlyRole(config) && buckets.length + lifecycles.length + replications.length > 0) {
+    warnings.push(
+      `${OPTIONS.instanceRole.env}=REPLICA changes nothing: RS_BUCKET_*, RS_LIFECYCLE_* and RS_REPLICATION_* are not provisioned`,
     );
   }
   if (!replicationVerifySsl) {

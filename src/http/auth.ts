@@ -1,6 +1,7 @@
 /** What a request needs to be allowed (http-api §3.2, §5). */
 import type { Identity } from '../auth/types.ts';
 import { ApiError } from '../errors/errors.ts';
+import { storageReadOnly } from '../errors/read-only.ts';
 import { noteProxied } from './client-address.ts';
 import type { Exchange } from './exchange.ts';
 import type { Front } from './front.ts';
@@ -47,12 +48,22 @@ export function requireRead(
   }
 }
 
-/** See `requireRead`. @throws ApiError 403. */
-export function requireWrite(identity: Identity, bucketName: string): void {
+/** See `requireRead`. Also refused where nothing may be changed. @throws ApiError 403. */
+export function requireWrite(
+  front: Pick<Front, 'isReadOnly'>,
+  identity: Identity,
+  bucketName: string,
+): void {
   if (!identity.canWrite(bucketName)) {
     throw new ApiError(
       403,
       `Token '${identity.tokenName}' doesn't have write access to bucket '${bucketName}'`,
     );
   }
+  requireChangeable(front);
+}
+
+/** For what changes buckets, once the caller is known to be allowed to. @throws ApiError 403 (http-api §1.12). */
+export function requireChangeable({ isReadOnly }: Pick<Front, 'isReadOnly'>): void {
+  if (isReadOnly) throw storageReadOnly();
 }

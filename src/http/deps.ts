@@ -5,7 +5,7 @@ import type { RecordChanges } from '../commit/changes.ts';
 import type { Ingest } from '../commit/types.ts';
 import type { Config } from '../config/config.ts';
 import type { ReadMeter, RequestAudit } from '../events/types.ts';
-import type { LifecycleService } from '../lifecycle/service.ts';
+import type { Lifecycles } from '../lifecycle/service.ts';
 import type { LinkService } from '../links/link-service.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { Removals } from '../query/query-removals.ts';
@@ -53,10 +53,7 @@ export interface FrontDeps {
   readonly records: RecordReader;
   readonly readMemory: Pick<ReadMemory, 'hold' | 'figures'>;
   readonly replications: ReplicationService;
-  readonly lifecycles: Pick<
-    LifecycleService,
-    'list' | 'detail' | 'create' | 'update' | 'setMode' | 'remove' | 'withRenamedBucket'
-  >;
+  readonly lifecycles: Omit<Lifecycles, 'stop'>;
   readonly links: Pick<LinkService, 'seal' | 'open' | 'read'>;
   readonly auth: Authenticator;
   readonly tokens: TokenAdmin;

@@ -17,6 +17,8 @@ export interface Front {
   /** The one scan of request headers, see its module. */
   readonly headers: RequestHeaders;
   readonly rates: Rates;
+  /** Changes of buckets and what they hold are refused (http-api §1.12). */
+  readonly isReadOnly: boolean;
   /** What created links begin with; ends with `/`. */
   readonly publicUrl: () => string;
   /** Receives the body of a write whose head was accepted. */

@@ -1,4 +1,5 @@
 /** The HTTP front: one handler for every request, its dispatch, and the life of the listener. */
+import { isReadOnlyRole } from '../config/rules.ts';
 import type { ReadMemoryFigures } from '../query/read-memory.ts';
 import { createRates } from '../limits/rates.ts';
 import type { Rates } from '../limits/rates.ts';
@@ -68,6 +69,7 @@ export class FrontServer {
       headers: new RequestHeaders(),
       publicUrl: () => this.#publicUrl(),
       rates: ratesOf(config),
+      isReadOnly: isReadOnlyRole(config),
       startWrite: createStartWrite(intake, writerGate(config)),
       startMs: performance.now(),
     };

@@ -28,6 +28,12 @@ export interface LifecycleServiceOptions extends Omit<PolicyDeps, 'turns'> {
   readonly warn: (message: string, error?: unknown) => void;
 }
 
+/** What a running instance asks of its policies. */
+export type Lifecycles = Pick<
+  LifecycleService,
+  'list' | 'detail' | 'create' | 'update' | 'setMode' | 'remove' | 'withRenamedBucket' | 'stop'
+>;
+
 export class LifecycleService {
   readonly #options: LifecycleServiceOptions;
   readonly #deps: PolicyDeps;

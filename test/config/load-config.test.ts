@@ -231,12 +231,12 @@ describe('refusals', () => {
       RS_IO_BATCH_MAX_SIZE: 'lots',
       RS_IO_OPERATION_TIMEOUT: '-1',
       MILLRACE_DURABILITY: 'never',
-      RS_INSTANCE_ROLE: 'REPLICA',
+      RS_INSTANCE_ROLE: 'LEADER',
       MILLRACE_RINGSIZE: '1MiB',
     };
     expect(problems(env)).toStrictEqual([
       'RS_PORT is "70000"; accepted: a whole number from 0 to 65535',
-      'RS_INSTANCE_ROLE is "REPLICA"; accepted: only STANDALONE',
+      'RS_INSTANCE_ROLE is "LEADER"; accepted: one of STANDALONE, PRIMARY, SECONDARY, REPLICA',
       'MILLRACE_DURABILITY is "never"; accepted: one of fsync, os',
       'RS_IO_OPERATION_TIMEOUT is "-1"; accepted: seconds from 0.1 to 3600 (a plain number, or with a unit as in 500ms, 5s, 2m, 1h)',
       'RS_IO_BATCH_MAX_SIZE is "lots"; accepted: a size from 1 to 256MiB (plain bytes, or with a unit as in 1KB (1000), 1KiB (1024), 10 GB)',

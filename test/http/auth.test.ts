@@ -20,12 +20,28 @@ describe('permissions', () => {
     expect(() => requireRead(limited, 'w')).toThrow(
       refusal(403, "Token 't' doesn't have read access to bucket 'w'"),
     );
-    expect(() => requireWrite(limited, 'r')).toThrow(
+    expect(() => requireWrite({ isReadOnly: false }, limited, 'r')).toThrow(
       refusal(403, "Token 't' doesn't have write access to bucket 'r'"),
     );
     requireRead(limited, 'r');
-    requireWrite(limited, 'w');
+    requireWrite({ isReadOnly: false }, limited, 'w');
   });
+});
+
+test('a read-only instance refuses writers, and first those who may not write anyhow', () => {
+  const writer: Identity = {
+    tokenName: 't',
+    hasFullAccess: false,
+    canRead: () => false,
+    canWrite: (bucket) => bucket === 'w',
+    document: () => '{}',
+  };
+  expect(() => requireWrite({ isReadOnly: true }, writer, 'r')).toThrow(
+    refusal(403, "Token 't' doesn't have write access to bucket 'r'"),
+  );
+  expect(() => requireWrite({ isReadOnly: true }, writer, 'w')).toThrow(
+    refusal(403, 'Cannot perform this operation in read-only mode'),
+  );
 });
 
 describe('cross-origin policy', () => {

@@ -43,7 +43,7 @@ export function writeBatch(front: Front, exchange: Exchange, req: UwsRequest, ro
 /** In ascending timestamp order, whatever the order of headers. @throws ApiError 401, 403, 422. */
 function announcedRecords(front: Front, exchange: Exchange, route: Route): BatchRecord[] {
   const { headers } = front;
-  requireWrite(identify(front, exchange, headers.authorization), route.name);
+  requireWrite(front, identify(front, exchange, headers.authorization), route.name);
   const parser = new BatchV1Parser();
   const found = headers.batchV1Records();
   if (found.length === 0) return [];

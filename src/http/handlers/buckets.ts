@@ -1,7 +1,7 @@
 /** `/b/:bucket` (http-api §4.2). */
 import type { BucketSettings } from '../../catalog/model.ts';
 import { ApiError } from '../../errors/errors.ts';
-import { authenticate, identify, requireFull, requireRead } from '../auth.ts';
+import { authenticate, identify, requireChangeable, requireFull, requireRead } from '../auth.ts';
 import { bucketDocumentJson } from '../bucket-figures.ts';
 import { defaultBucketSettings, parseBucketSettings } from '../bucket-settings.ts';
 import type { Exchange } from '../exchange.ts';
@@ -62,6 +62,7 @@ function receiveSettings(
     const { config } = front.deps;
     const settings = parseBucketSettings(text, defaultBucketSettings(config));
     requireFull(identify(front, exchange, authorization));
+    requireChangeable(front);
     answerLater(exchange, apply(text, settings), () => exchange.answer(200, linesOf(), ''));
   });
   body.receive(front.headers);
@@ -94,6 +95,7 @@ export function removeBucket(
   { name }: Route,
 ): void {
   requireFull(authenticate(front, exchange, req));
+  requireChangeable(front);
   const { catalog, tokens } = front.deps;
   const removed = tokens.withoutBucket(name, (rows) => catalog.removeBucket(name, rows));
   answerLater(exchange, removed, () => exchange.ok());

@@ -28,7 +28,7 @@ export function admitChange(
 ): void {
   const { headers } = front;
   headers.scan(req, exchange);
-  requireWrite(identify(front, exchange, headers.authorization), name);
+  requireWrite(front, identify(front, exchange, headers.authorization), name);
 }
 
 /** `PATCH /b/:bucket/:entry?ts=` */

@@ -46,7 +46,7 @@ function announcedRecord(
   route: Route,
 ): AnnouncedRecord {
   const { deps, headers } = front;
-  requireWrite(identify(front, exchange, headers.authorization), route.name);
+  requireWrite(front, identify(front, exchange, headers.authorization), route.name);
   const ts = requiredTs(tsOfQueryString(req.getQuery() ?? ''));
   const lengthBytes = headers.requiredLength();
   chargeIngress(front, exchange, req, lengthBytes);

@@ -28,7 +28,7 @@ export function writeMulti(front: Front, exchange: Exchange, req: UwsRequest, ro
   let request: BatchV2Request;
   let records: BatchRecord[];
   try {
-    requireWrite(identify(front, exchange, headers.authorization), route.name);
+    requireWrite(front, identify(front, exchange, headers.authorization), route.name);
     request = parseBatchV2(splitHeaders(headers.reduct));
     records = toRecords(front, route.name, request);
     const bytes = checkedBatchBytes(records, headers.requiredLength());

@@ -37,7 +37,7 @@ export function removeByParameters(
   route: Route,
 ): void {
   refuseAttachments(route.entryName);
-  requireWrite(authenticate(front, exchange, req), route.name);
+  requireWrite(front, authenticate(front, exchange, req), route.name);
   const query = parseQueryString(req.getQuery() ?? '');
   if (!definesQuery(query)) throw undefinedRemoval();
   const spec = querySpecOfParameters(query);
@@ -111,7 +111,7 @@ function receiveDocument(
     const document = parseQueryDocument(text);
     const identity = identify(front, exchange, authorization);
     if (document.isRemoval) {
-      requireWrite(identity, route.name);
+      requireWrite(front, identity, route.name);
       if (!document.isDefined) throw undefinedRemoval();
       answerRemoval(exchange, remove(document));
       return;

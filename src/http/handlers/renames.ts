@@ -2,7 +2,7 @@
 import { ApiError } from '../../errors/errors.ts';
 import { isJsonObject, JsonSyntaxError, parseJson } from '../../wire/json.ts';
 import type { JsonValue } from '../../wire/json.ts';
-import { identify, requireFull, requireWrite } from '../auth.ts';
+import { identify, requireChangeable, requireFull, requireWrite } from '../auth.ts';
 import type { Exchange } from '../exchange.ts';
 import { answerLater } from '../front.ts';
 import type { Front } from '../front.ts';
@@ -38,6 +38,7 @@ export function renameBucket(
     const newName = newBucketName(text);
     const { catalog, lifecycles, replications, tokens } = front.deps;
     requireFull(identify(front, exchange, authorization));
+    requireChangeable(front);
     // One commit: after a crash the bucket and all that names it have the old name, or all have the new one.
     const renamed = tokens.withRenamedBucket(name, newName, (tokenRows) =>
       lifecycles.withRenamedBucket(name, newName, (policyRows) =>
@@ -88,7 +89,7 @@ export function renameEntry(front: Front, exchange: Exchange, req: UwsRequest, r
     const newName = stringMember(parseJsonObject(text), 'new_name');
     if (newName === undefined) throw invalidJson('missing field `new_name`');
     const { catalog, replications } = front.deps;
-    requireWrite(identify(front, exchange, authorization), route.name);
+    requireWrite(front, identify(front, exchange, authorization), route.name);
     const renamed = catalog
       .renameEntry(route.name, route.entryName, newName)
       .then(() => replications.entriesRenamed(route.name));
