@@ -18,8 +18,8 @@ import { newCommitStats } from './commit-stats.ts';
 import type { StagedMutation } from './mutation-flush.ts';
 import { flushMutations } from './mutation-flush.ts';
 import type { MutationSession } from './mutations.ts';
-import { admitByQuota, admitByStorage } from './quota.ts';
-import { RecordFlush } from './record-flush.ts';
+import { admitByQuota, admitByStorage, refusalAhead } from './quota.ts';
+import { diskRefusal, RecordFlush } from './record-flush.ts';
 import type { RowChange, StagedRecord } from './staging.ts';
 import { CommitGroup, MetaMemory } from './staging.ts';
 import type {
@@ -109,6 +109,12 @@ export class GroupCommit implements Ingest {
       sink,
       tag,
     });
+  }
+
+  uploadRefusal({ bucket }: Entry, lengthBytes: number): MillraceError | undefined {
+    if (this.#refusal !== undefined) return this.#refusal;
+    const { space, storageLimit } = this.#options;
+    return refusalAhead(bucket, lengthBytes, storageLimit) ?? diskRefusal(space, lengthBytes);
   }
 
   openUpload(): Upload {

@@ -44,13 +44,38 @@ export function admitByStorage(group: CommitGroup, limit: StorageLimit | undefin
   for (const { records } of group.entries.values()) {
     for (const record of records) {
       if (usedBytes + record.length > limit.limitBytes) {
-        refusals.set(record, new ApiError(500, 'storage limit exceeded'));
+        refusals.set(record, beyondStorage());
       } else {
         usedBytes += record.length + record.metaWireBytes;
       }
     }
   }
   return refusals;
+}
+
+/**
+ * What both limits that only refuse say to one record of `lengthBytes` now. FIFO makes room when the record is complete:
+ * nothing is given up for one that may never be.
+ */
+export function refusalAhead(
+  bucket: Bucket,
+  lengthBytes: number,
+  limit: StorageLimit | undefined,
+): ApiError | undefined {
+  if (limit !== undefined && limit.usedBytes() + lengthBytes > limit.limitBytes) {
+    return beyondStorage();
+  }
+  const { quota_type: type, quota_size: quotaBytes } = bucket.settings;
+  const isFull = type === 'HARD' && bucket.sizeBytes + lengthBytes > quotaBytes;
+  return isFull ? beyondQuota(bucket) : undefined;
+}
+
+function beyondStorage(): ApiError {
+  return new ApiError(500, 'storage limit exceeded');
+}
+
+function beyondQuota(bucket: Bucket): ApiError {
+  return new ApiError(400, `Quota of '${bucket.name}' exceeded`);
 }
 
 function limitedRecords(group: CommitGroup): Map<Bucket, StagedRecord[]> {
@@ -73,7 +98,7 @@ function refuseBeyond(
   let sizeBytes = bucket.sizeBytes;
   for (const record of records) {
     if (sizeBytes + record.length > bucket.settings.quota_size) {
-      refusals.set(record, new ApiError(400, `Quota of '${bucket.name}' exceeded`));
+      refusals.set(record, beyondQuota(bucket));
     } else {
       sizeBytes += record.length + record.metaWireBytes;
     }

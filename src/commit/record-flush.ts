@@ -31,7 +31,7 @@ import { RunTail, StoredEntryView } from './entry-view.ts';
 import { MutationSession } from './mutations.ts';
 import { deletingRefusal } from './refusal.ts';
 import type { CommitGroup, EntryGroup, StagedRecord } from './staging.ts';
-import type { GroupCommitOptions } from './types.ts';
+import type { DiskSpace, GroupCommitOptions } from './types.ts';
 import { ChunkedUpload } from './upload.ts';
 
 /** What one entry's share of a group will change, once the write succeeded. */
@@ -107,14 +107,8 @@ export class RecordFlush {
 
   /** Contract http-api §4.4: free disk space below the content is 507, before anything is written. */
   #checkSpace(group: CommitGroup): void {
-    const free = this.#options.space.freeBytes();
-    const { contentBytes } = group;
-    if (free === undefined || contentBytes <= free) return;
-    throw new ApiError(
-      507,
-      `Not enough free disk space in the data folder to write a record of ${contentBytes} bytes: only ${free} bytes available`,
-      { hint: 'Free space on the file system of RS_DATA_PATH; writing goes on by itself.' },
-    );
+    const refusal = diskRefusal(this.#options.space, group.contentBytes);
+    if (refusal !== undefined) throw refusal;
   }
 
   #plan(group: CommitGroup): PlannedEntry[] {
@@ -323,4 +317,18 @@ function contentBytes({ blocks }: Plan<StagedRecord>): number {
 
 function alreadyExists(ts: bigint): ApiError {
   return new ApiError(409, `A record with timestamp ${ts} already exists`);
+}
+
+/** Why so much content cannot be written now; undefined when it can, or nothing is known. */
+export function diskRefusal(
+  space: Pick<DiskSpace, 'freeBytes'>,
+  contentBytes: number,
+): ApiError | undefined {
+  const free = space.freeBytes();
+  if (free === undefined || contentBytes <= free) return undefined;
+  return new ApiError(
+    507,
+    `Not enough free disk space in the data folder to write a record of ${contentBytes} bytes: only ${free} bytes available`,
+    { hint: 'Free space on the file system of RS_DATA_PATH; writing goes on by itself.' },
+  );
 }

@@ -41,6 +41,12 @@ export interface Ingest {
     path?: string,
   ): void;
 
+  /**
+   * Why a record larger than `CHUNK_BYTES` would be refused if it were complete now, so that nobody has to send it
+   * first; undefined when nothing is known. It is looked at again when it is complete.
+   */
+  uploadRefusal(entry: Entry, lengthBytes: number): MillraceError | undefined;
+
   /** Starts the upload of a record larger than `CHUNK_BYTES`. */
   openUpload(): Upload;
 

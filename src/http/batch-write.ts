@@ -121,7 +121,9 @@ export class BatchWrite extends BodyIntake implements WriteSink {
       if (this.#receivedBytes === bytes.length) this.#reject(this.#index, target);
     } else if (bytes.length === lengthBytes && lengthBytes <= CHUNK_BYTES) {
       this.#stage(target, record, bytes);
-    } else if (!this.#keep(target, record, bytes)) {
+    } else if (this.#errors.has(this.#index)) {
+      // Refused when it began: its bytes are skipped.
+    } else if (!this.#keep(target, record, bytes) && !this.#errors.has(this.#index)) {
       this.refuseForMemory();
     }
     if (this.#receivedBytes < lengthBytes) return;
@@ -156,6 +158,11 @@ export class BatchWrite extends BodyIntake implements WriteSink {
     if (flow === undefined) return undefined;
     const index = this.#index;
     const { ts, contentType, labels, lengthBytes } = record;
+    const refusal = this.#ingest.uploadRefusal(entry, lengthBytes);
+    if (refusal !== undefined) {
+      this.#reject(index, refusal);
+      return undefined;
+    }
     this.#pending++;
     const large = new LargeContent(this.#ingest, this.lease, flow, lengthBytes, (error) => {
       this.#uploads.delete(large);

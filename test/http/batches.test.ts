@@ -22,6 +22,7 @@ const open = useFront({
           setImmediate(() => sink.onWritten(tag, refusal));
         }
       },
+      uploadRefusal: (...all) => store.commits.uploadRefusal(...all),
       openUpload: () => store.commits.openUpload(),
       stageUpload: (...all) => store.commits.stageUpload(...all),
     },

