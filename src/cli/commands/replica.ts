@@ -55,7 +55,7 @@ function addCreate(group: CliCommand, context: CliContext): void {
   const command = group
     .command('create')
     .description(
-      'Creates a task. It sends what is written from now on; `cp` copies what is there.',
+      'Creates a task. It sends what is written from now on, and with --start what is there, too.',
     );
   settingsOptions(command)
     .parsedOption(
