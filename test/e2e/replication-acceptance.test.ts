@@ -1,14 +1,24 @@
 /**
- * Items of the acceptance checklist of replication that are about records on their way, and where the rest of them is:
+ * The acceptance checklist of replication: items that are about records on their way stand here, the others are shown by
  *
- * | Item | Here | Elsewhere |
+ * | Item | Here | Elsewhere (in test/replication, unless a folder is named) |
  * | ---- | ---- | --------- |
+ * | 1: settings and failures over HTTP | – | e2e/replication-contract.test.ts, service.test.ts, settings*.test.ts; tokens: e2e/target-tokens.test.ts |
+ * | 2: official SDKs | – | clients/javascript*.test.ts, clients/python.test.ts, clients/rust.test.ts |
+ * | 3: filters of both eras | – | e2e/replication-contract.test.ts, entry-pattern.test.ts, label-filter.test.ts, sampling.test.ts, slice.test.ts |
  * | 4: a batch on the wire | sizes, header text, all carriers | slice.test.ts (order, prefix, duplicates), scan/meta-cache.test.ts (quoting) |
  * | 5: every status of a target | – | fault-matrix.test.ts, duplicates.test.ts (409), slice-failures.test.ts (missing bucket, hang), outcome.test.ts, transport-error.test.ts (TLS) |
  * | 6: attachments and label updates | two instances | slice.test.ts, fault-matrix.test.ts |
+ * | 7: modes | – | engine.test.ts, engine-model.test.ts, e2e/provisioned-tasks.test.ts (PATCH) |
+ * | 8: kill −9 | – | e2e/kill-rounds.test.ts, stress/crash-points.test.ts, e2e/backfill.test.ts |
+ * | 9: a bounded log | – | pending-limit.test.ts |
  * | 10: removed by quota before sending | two instances | slice.test.ts |
- *
- * The tests elsewhere lie in test/replication.
+ * | 11: two-way replication | – | loops.test.ts |
+ * | 12: compression | – | transfer/compression.test.ts, compressed-pair.test.ts, interop/replication.test.ts |
+ * | 13: provisioning | – | config/replication-variables.test.ts, e2e/provisioned-tasks.test.ts |
+ * | 14: as target | – | http/replication-sources.test.ts |
+ * | 15: diagnostics | – | diagnostics.test.ts |
+ * | 16: the command line | – | cli/, interop/cli*.test.ts |
  */
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { TestRecord } from '../lib/api.ts';
