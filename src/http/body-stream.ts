@@ -2,6 +2,7 @@
  * Answers with content: small parts are joined, large records are read chunk by chunk while the socket takes them, so
  * that a slow reader costs one chunk and not a record. What the socket does not take at once counts as memory for reads.
  */
+import { heldBytesOf } from '../query/body-buffers.ts';
 import type { HeldAnswer } from '../query/read-memory.ts';
 import type { RecordReader } from '../query/types.ts';
 import { CHUNK_BYTES } from '../store/format.ts';
@@ -52,13 +53,8 @@ function isSmall(part: Uint8Array): boolean {
 
 /** All parts in memory are one buffer, which goes as a whole; of large ones there is a chunk. */
 function heldBytes(parts: readonly BodyPart[]): number {
-  let inlineBytes = 0;
-  let chunkBytes = 0;
-  for (const part of parts) {
-    if (part instanceof Uint8Array) inlineBytes += part.length;
-    else chunkBytes = CHUNK_BYTES;
-  }
-  return inlineBytes + chunkBytes;
+  const hasLarge = parts.some((part) => !(part instanceof Uint8Array));
+  return heldBytesOf(parts) + (hasLarge ? CHUNK_BYTES : 0);
 }
 
 class BodyStream implements AbortListener {

@@ -3,12 +3,13 @@
  *
  * A job names all it needs: workers keep nothing between jobs but caches. The plan lies in shared memory and is passed
  * by reference; the cursor is opaque to the main thread and copied in, so that a job that was refused leaves it intact;
- * the body comes back in one transferred `ArrayBuffer`, which the main thread owns from then on.
+ * a body comes back in one buffer, transferred or shared (see `BodyBuffers`), which the main thread owns from then on.
  */
 import { deserialize, serialize } from 'node:v8';
 import type { ErrorData } from '../errors/errors.ts';
 import type { Labels } from '../store/labels.ts';
 import type { ConditionState } from '../when/evaluate/stream.ts';
+import { heldBytesOf } from './body-buffers.ts';
 import type { ReadBatch } from './types.ts';
 
 /** What a query asks for. Never changes. Per-entry members have one item per entry, in order of `names`. */
@@ -84,6 +85,8 @@ export interface QueryJob {
   readonly sliceMs: number;
   /** What to find besides, for the reads behind this one; undefined for nothing. Not for `places`. */
   readonly ahead?: AheadLimits | undefined;
+  /** Buffers of earlier bodies, which belong to the query thread from now on. */
+  readonly freeBuffers?: readonly SharedArrayBuffer[] | undefined;
 }
 
 /** Objects around one batch, and the head of a single record without long labels. */
@@ -132,9 +135,7 @@ export interface QueryProgress {
 
 /** Memory that one batch takes on the main thread. */
 export function bytesOfBatch({ headerLines, cursor, body }: QueryProgress): number {
-  let bytes = BATCH_OVERHEAD_BYTES + headerLines.length + cursor.length;
-  for (const part of body) if (part instanceof Uint8Array) bytes += part.length;
-  return bytes;
+  return BATCH_OVERHEAD_BYTES + headerLines.length + cursor.length + heldBytesOf(body);
 }
 
 /** Errors travel as data: their class would be lost. */

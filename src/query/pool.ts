@@ -2,7 +2,8 @@
 import { Piscina } from 'piscina';
 import { BugError, UnavailableError } from '../errors/errors.ts';
 import { ThreadStarts } from '../threads/thread-starts.ts';
-import type { QueryJob, QueryJobResult } from './job.ts';
+import { BodyBuffers, sharedBufferOf } from './body-buffers.ts';
+import type { QueryJob, QueryJobResult, QueryProgress } from './job.ts';
 
 /** Given to every query worker when it starts. */
 export interface QueryWorkerData {
@@ -20,6 +21,8 @@ export interface QueryExecutor {
    *   thread died.
    */
   run(job: QueryJob): Promise<QueryJobResult>;
+  /** The memory of this body goes to later jobs. Only once for each result, when nobody looks at it any more. */
+  recycle?(body: QueryProgress['body']): void;
 }
 
 export interface QueryPoolOptions extends QueryWorkerData {
@@ -37,6 +40,7 @@ export class QueryPool implements QueryExecutor {
   readonly #maxQueue: number;
   readonly #starts: ThreadStarts;
   readonly #running = new Set<Promise<unknown>>();
+  readonly #freeBuffers = new BodyBuffers();
   #isStopping = false;
 
   constructor(options: QueryPoolOptions) {
@@ -67,7 +71,7 @@ export class QueryPool implements QueryExecutor {
     if (this.#piscina.queueSize >= this.#maxQueue) {
       throw new UnavailableError('Too many queries are being read');
     }
-    const running = this.#piscina.run(job);
+    const running = this.#piscina.run({ ...job, freeBuffers: this.#freeBuffers.takeAll() });
     this.#running.add(running);
     try {
       return await running;
@@ -78,6 +82,11 @@ export class QueryPool implements QueryExecutor {
     } finally {
       this.#running.delete(running);
     }
+  }
+
+  recycle(body: QueryProgress['body']): void {
+    const buffer = sharedBufferOf(body);
+    if (buffer !== undefined) this.#freeBuffers.give(buffer);
   }
 
   /**

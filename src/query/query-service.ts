@@ -10,6 +10,7 @@ import {
   checkDeprecatedFilters,
   readConditionDirectives,
 } from './build-plan.ts';
+import { bufferBytes } from './body-buffers.ts';
 import { CommitWaiters } from './commit-waiters.ts';
 import { compileEntrySelection } from './entry-selection.ts';
 import type { BatchLimits, QueryOutput, QueryProgress } from './job.ts';
@@ -148,7 +149,7 @@ export class QueryService implements Queries, CommitListener {
       batchTimeoutMs: directives?.batchTimeoutMs ?? this.#options.batchTimeoutMs,
       plan: encodePlan(buildPlan(spec, planned)),
       cursor: undefined,
-      ahead: new ReadAhead(bucket, entry),
+      ahead: new ReadAhead(bucket, entry, (body) => this.#recycle(body)),
       nextTs: planned[0]?.range.firstTs ?? 0n,
       isFinished: false,
       isEndTold: false,
@@ -208,6 +209,14 @@ export class QueryService implements Queries, CommitListener {
     // It has waited until the time to live ran out (§6.3).
     if (state.activeReads === 0) this.#table.remove(state);
     return undefined;
+  }
+
+  recycle({ body }: ReadBatch): void {
+    this.#recycle(body);
+  }
+
+  #recycle(body: QueryProgress['body']): void {
+    this.#options.executor.recycle?.(body);
   }
 
   /** The query, if it is one of this entry (undefined: of several) and bucket; refreshes its last access. */
@@ -280,8 +289,10 @@ export class QueryService implements Queries, CommitListener {
   ): QueryProgress | undefined {
     const progress = state.ahead.peek(request);
     if (progress === undefined) return undefined;
-    this.#deliver(state, progress, admit);
+    if (progress.recordCount > 0) admit?.(progress.bodyBytes);
+    // Before the cursor moves: that may end the query, and what lies ahead then is recycled.
     state.ahead.shift();
+    this.#moveBehind(state, progress);
     return progress;
   }
 
@@ -313,14 +324,18 @@ export class QueryService implements Queries, CommitListener {
       release?.();
       releaseAhead?.();
     }
-    this.#deliver(state, result, admit);
+    try {
+      if (result.recordCount > 0) admit?.(result.bodyBytes);
+    } catch (error) {
+      for (const { body } of [result, ...(result.ahead ?? [])]) this.#recycle(body);
+      throw error;
+    }
+    this.#moveBehind(state, result);
     state.ahead.keep(request, result.ahead ?? [], memory);
     return result;
   }
 
-  /** The query is behind this batch, unless `admit` throws. */
-  #deliver(state: QueryState, progress: QueryProgress, admit: AdmitRead | undefined): void {
-    if (progress.recordCount > 0) admit?.(progress.bodyBytes);
+  #moveBehind(state: QueryState, progress: QueryProgress): void {
     this.#table.moveCursor(state, progress.cursor);
     state.nextTs = progress.nextTs;
     state.isFinished = progress.isFinished;
@@ -346,7 +361,7 @@ export class QueryService implements Queries, CommitListener {
 
 /** What a body may hold: the record that exceeds its limit, too; larger ones are streamed. */
 function mostBytesOf({ output }: ReadRequest, { maxBodyBytes }: BatchLimits): number {
-  return output === 'record' ? CHUNK_BYTES : maxBodyBytes + CHUNK_BYTES;
+  return output === 'record' ? CHUNK_BYTES : bufferBytes(maxBodyBytes + CHUNK_BYTES);
 }
 
 /** Longest wait of one read for new records. */

@@ -41,6 +41,7 @@ interface AheadBatch {
 export class ReadAhead {
   readonly #bucket: Bucket;
   readonly #entry: Entry | undefined;
+  readonly #recycle: (body: QueryProgress['body']) => void;
   #batches: AheadBatch[] = [];
   #form: AheadForm | undefined;
   #marks: Marks;
@@ -48,8 +49,16 @@ export class ReadAhead {
   #pauseJobs = 0;
   #isClosed = false;
 
-  /** @param entry undefined for a query over several entries. */
-  constructor(bucket: Bucket, entry: Entry | undefined) {
+  /**
+   * @param entry undefined for a query over several entries.
+   * @param recycle takes back the bodies of batches that are not handed out.
+   */
+  constructor(
+    bucket: Bucket,
+    entry: Entry | undefined,
+    recycle: (body: QueryProgress['body']) => void,
+  ) {
+    this.#recycle = recycle;
     this.#bucket = bucket;
     this.#entry = entry;
     this.#marks = this.#marksNow();
@@ -93,11 +102,14 @@ export class ReadAhead {
     readMemory: Pick<ReadMemory, 'holdSpare'>,
   ): void {
     this.#form = form;
+    let isKeeping = !this.#isClosed;
     for (const progress of found) {
-      if (this.#isClosed) return;
-      const memory = readMemory.holdSpare(bytesOfBatch(progress), () => this.drop());
-      if (memory === undefined) return;
-      this.#batches.push({ progress, memory });
+      const memory = isKeeping
+        ? readMemory.holdSpare(bytesOfBatch(progress), () => this.drop())
+        : undefined;
+      isKeeping = memory !== undefined;
+      if (memory === undefined) this.#recycle(progress.body);
+      else this.#batches.push({ progress, memory });
     }
   }
 
@@ -105,7 +117,10 @@ export class ReadAhead {
   drop(): void {
     const batches = this.#batches;
     this.#batches = [];
-    for (const { memory } of batches) memory.close();
+    for (const { memory, progress } of batches) {
+      memory.close();
+      this.#recycle(progress.body);
+    }
   }
 
   /** The query is over: nothing is kept any more. */

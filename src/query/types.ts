@@ -100,6 +100,9 @@ export interface Queries {
     isInterleavingSafe: boolean,
     admit?: AdmitRead,
   ): Promise<ReadBatch | undefined>;
+
+  /** The body of this batch is not looked at any more: its memory serves later reads. Only once for each batch. */
+  recycle(batch: ReadBatch): void;
 }
 
 /** Reads of single records by timestamp, on the main thread (one block). */

@@ -2,6 +2,7 @@
 import type { Bucket, Entry } from '../../src/catalog/model.ts';
 import { SlicedRecordChanges } from '../../src/commit/sliced-changes.ts';
 import { extensionRefusal } from '../../src/http/query-extensions.ts';
+import { BodyBuffers, sharedBufferOf } from '../../src/query/body-buffers.ts';
 import type { BatchLimits } from '../../src/query/job.ts';
 import type { QueryExecutor } from '../../src/query/pool.ts';
 import { QueryPool } from '../../src/query/pool.ts';
@@ -73,10 +74,17 @@ export function inlineExecutor(reader: RocksReader): QueryExecutor {
     planCacheBytes: MIB,
     nowMs: () => performance.now(),
   });
+  const free = new BodyBuffers();
   return {
     run: (job) => {
-      const { result, transfer } = runner.run(structuredClone(job));
+      const { result, transfer } = runner.run(
+        structuredClone({ ...job, freeBuffers: free.takeAll() }),
+      );
       return Promise.resolve(structuredClone(result, { transfer: [...transfer] }));
+    },
+    recycle: (body) => {
+      const buffer = sharedBufferOf(body);
+      if (buffer !== undefined) free.give(buffer);
     },
   };
 }

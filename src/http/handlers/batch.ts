@@ -157,9 +157,17 @@ export function answerBatch(
     exchange.refuse(204, 'No content');
     return;
   }
+  recycleBehind(front, exchange, batch);
   countBatch(front, exchange, bucket, batch, entryName);
   const lines =
     `content-type: application/octet-stream\r\nx-reduct-last: ${batch.last}\r\n` +
     batch.headerLines;
   streamAnswer(exchange, front.deps.records, lines, batch.body, batch.bodyBytes);
+}
+
+/** The library has copied or sent what it took by the time an exchange is over, and nothing is offered to it later. */
+function recycleBehind(front: Front, exchange: Exchange, batch: ReadBatch): void {
+  const recycle = (): void => front.deps.queries.recycle(batch);
+  if (exchange.isOpen) exchange.onClosed = recycle;
+  else recycle();
 }

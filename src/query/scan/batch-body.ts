@@ -1,18 +1,23 @@
 /** The body of a batch. */
+import type { BodyBuffers } from '../body-buffers.ts';
 import type { BodyPart } from '../job.ts';
 import type { PickedRecord } from './batch-collector.ts';
 
 export interface BatchBody {
   /** In order; inline contents that follow each other are one part. All of them view one buffer. */
   readonly parts: readonly BodyPart[];
-  /** The buffer behind the parts, to be transferred; undefined when nothing lies in it. */
-  readonly buffer: ArrayBuffer | undefined;
+  /** The buffer behind the parts, to be transferred unless it is shared; undefined when nothing lies in it. */
+  readonly buffer: ArrayBuffer | SharedArrayBuffer | undefined;
 }
 
 /** Copies inline contents out of their blocks: memory that RocksDB handed over cannot be transferred. */
-export function assembleBody(records: readonly PickedRecord[]): BatchBody {
+export function assembleBody(
+  records: readonly PickedRecord[],
+  buffers: Pick<BodyBuffers, 'take'> | undefined,
+): BatchBody {
   const parts: BodyPart[] = [];
-  const buffer = new ArrayBuffer(inlineBytes(records));
+  const bodyBytes = inlineBytes(records);
+  const buffer = buffers?.take(bodyBytes) ?? new ArrayBuffer(bodyBytes);
   const target = new Uint8Array(buffer);
   let at = 0;
   let partStart = 0;

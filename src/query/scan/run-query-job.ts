@@ -7,6 +7,7 @@ import type { CompiledCondition } from '../../when/condition.ts';
 import { compileCondition } from '../../when/condition.ts';
 import { parseJson } from '../../wire/json.ts';
 import { isMetaEntryName } from '../../wire/names.ts';
+import { BodyBuffers } from '../body-buffers.ts';
 import { ByteLru } from '../byte-lru.ts';
 import type { QueryCursor, QueryJob, QueryJobResult, QueryPlan, QueryProgress } from '../job.ts';
 import { bytesOfBatch, decodeCursor, decodePlan, encodeCursor } from '../job.ts';
@@ -47,10 +48,11 @@ export interface JobRunnerOptions {
   readonly nowMs: () => number;
 }
 
-/** Executes jobs over one attached store. Holds nothing between jobs but decoded plans. */
+/** Executes jobs over one attached store. Holds nothing between jobs but decoded plans and free buffers. */
 export class QueryJobRunner {
   readonly #options: JobRunnerOptions;
   readonly #plans: ByteLru<number, PreparedPlan>;
+  readonly #buffers = new BodyBuffers();
 
   constructor(options: JobRunnerOptions) {
     this.#options = options;
@@ -67,16 +69,21 @@ export class QueryJobRunner {
   }
 
   #execute(job: QueryJob): JobOutcome {
+    for (const buffer of job.freeBuffers ?? []) this.#buffers.give(buffer);
     const prepared = this.#prepare(job);
     const { plan } = prepared;
     const cursor = job.cursor === undefined ? beginning(plan) : decodeCursor(job.cursor);
     const sources = this.#openSources(job, prepared, cursor);
     if (job.output === 'places') return findPlaces(job, plan, cursor, sources);
-    const scan = { job, plan, cursor, sources, queue: new MergeQueue(sources) };
+    const queue = new MergeQueue(sources);
+    const buffers = job.output === 'record' ? undefined : this.#buffers;
+    const scan = { job, plan, cursor, sources, queue, buffers };
     const first = nextBatch(scan, prepared.projection);
     const ahead = first.isFull ? lookAhead(scan, prepared.projection) : [];
     const transfer: ArrayBuffer[] = [];
-    for (const { buffer } of [first, ...ahead]) if (buffer !== undefined) transfer.push(buffer);
+    for (const { buffer } of [first, ...ahead]) {
+      if (buffer instanceof ArrayBuffer) transfer.push(buffer);
+    }
     return {
       result: { ...first.progress, ahead: ahead.map(({ progress }) => progress) },
       transfer,
@@ -144,22 +151,24 @@ interface BatchScan {
   readonly cursor: QueryCursor;
   readonly sources: readonly EntrySource[];
   readonly queue: MergeQueue<EntrySource>;
+  /** Undefined for single records: whoever reads them gives nothing back. */
+  readonly buffers: BodyBuffers | undefined;
 }
 
 interface FoundBatch {
   readonly progress: QueryProgress;
-  readonly buffer: ArrayBuffer | undefined;
+  readonly buffer: ArrayBuffer | SharedArrayBuffer | undefined;
   /** It ended because of its limits: the scan can go on behind it. */
   readonly isFull: boolean;
 }
 
 function nextBatch(scan: BatchScan, projection: LabelProjection): FoundBatch {
-  const { job, plan, cursor, sources, queue } = scan;
+  const { job, plan, cursor, sources, queue, buffers } = scan;
   const collector = new BatchCollector(formatOf(job, plan), job.limits, job.withBody);
   const isDrained = collect(queue, collector, projection);
   for (const source of sources) savePosition(cursor, source);
   const { headerLines, records } = collector.finish();
-  const body = job.withBody ? assembleBody(records) : { parts: [], buffer: undefined };
+  const body = job.withBody ? assembleBody(records, buffers) : { parts: [], buffer: undefined };
   const progress: QueryProgress = {
     error: undefined,
     cursor: encodeCursor(cursor),
@@ -192,7 +201,10 @@ function lookAhead(scan: BatchScan, projection: LabelProjection): FoundBatch[] {
       return found;
     }
     const { recordCount, isDrained } = batch.progress;
-    if (recordCount === 0 || !(batch.isFull || isDrained)) break;
+    if (recordCount === 0 || !(batch.isFull || isDrained)) {
+      if (batch.buffer instanceof SharedArrayBuffer) scan.buffers?.give(batch.buffer);
+      break;
+    }
     found.push(batch);
     bytes += bytesOfBatch(batch.progress);
     if (!batch.isFull) break;
