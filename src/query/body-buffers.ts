@@ -13,7 +13,7 @@ const MIN_BYTES = 32 * 1024;
 /** Larger bodies are transferred: they would crowd out the others. */
 const MAX_BYTES = 8 * 1024 * 1024;
 /** That wait to be used again, on the main thread and in each query thread. */
-const MAX_FREE_BYTES = 16 * 1024 * 1024;
+export const MAX_FREE_BYTES: number = 16 * 1024 * 1024;
 
 /** Length of the buffer for a body: rounded up by a quarter at most, so that bodies of like length share buffers. */
 export function bufferBytes(bodyBytes: number): number {
@@ -44,6 +44,10 @@ export class BodyBuffers {
   /** The one that was given first comes first. */
   #free: SharedArrayBuffer[] = [];
   #freeBytes = 0;
+
+  get freeBytes(): number {
+    return this.#freeBytes;
+  }
 
   /** @returns at least `bodyBytes`, with whatever content; to be transferred when it is an `ArrayBuffer`. */
   take(bodyBytes: number): ArrayBuffer | SharedArrayBuffer {

@@ -2,7 +2,7 @@
 import { Piscina } from 'piscina';
 import { BugError, UnavailableError } from '../errors/errors.ts';
 import { ThreadStarts } from '../threads/thread-starts.ts';
-import { BodyBuffers, sharedBufferOf } from './body-buffers.ts';
+import { BodyBuffers, MAX_FREE_BYTES, sharedBufferOf } from './body-buffers.ts';
 import type { QueryJob, QueryJobResult, QueryProgress } from './job.ts';
 
 /** Given to every query worker when it starts. */
@@ -41,6 +41,8 @@ export class QueryPool implements QueryExecutor {
   readonly #starts: ThreadStarts;
   readonly #running = new Set<Promise<unknown>>();
   readonly #freeBuffers = new BodyBuffers();
+  /** With jobs that are not done. */
+  #lentBytes = 0;
   #isStopping = false;
 
   constructor(options: QueryPoolOptions) {
@@ -71,7 +73,12 @@ export class QueryPool implements QueryExecutor {
     if (this.#piscina.queueSize >= this.#maxQueue) {
       throw new UnavailableError('Too many queries are being read');
     }
-    const running = this.#piscina.run({ ...job, freeBuffers: this.#freeBuffers.takeAll() });
+    // Jobs that wait for a thread hold no more of them than a thread does.
+    const { freeBytes } = this.#freeBuffers;
+    const lentBytes = this.#lentBytes + freeBytes <= MAX_FREE_BYTES ? freeBytes : 0;
+    const freeBuffers = lentBytes === 0 ? undefined : this.#freeBuffers.takeAll();
+    this.#lentBytes += lentBytes;
+    const running = this.#piscina.run({ ...job, freeBuffers });
     this.#running.add(running);
     try {
       return await running;
@@ -80,6 +87,7 @@ export class QueryPool implements QueryExecutor {
       const text = cause instanceof Error ? cause.message : String(cause);
       throw new BugError(`a query worker failed: ${text}`, { cause });
     } finally {
+      this.#lentBytes -= lentBytes;
       this.#running.delete(running);
     }
   }
