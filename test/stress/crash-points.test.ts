@@ -59,6 +59,7 @@ class Workload {
   readonly updated: number[] = [];
   readonly #api: Api;
   #serial = 0;
+  #nextUpdate = 0;
 
   constructor(api: Api) {
     this.#api = api;
@@ -91,8 +92,9 @@ class Workload {
     if (status === 200) this.written.push(...small);
   }
 
+  /** Of the oldest that has none: the target has it already, so that it comes there as an update, too. */
   async #update(): Promise<void> {
-    const serial = this.written.at(-1);
+    const serial = this.written[this.#nextUpdate++];
     if (serial === undefined) return;
     const headers = { 'x-reduct-label-seen': 'yes' };
     const path = `/b/${BUCKET}/${entryOf(serial)}?ts=${serial}`;
