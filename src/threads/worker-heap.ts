@@ -4,7 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 /**
  * A thread that moves payloads makes garbage in old space faster than its small heap grows, and V8 marks all of it each
  * time 7 MB are new: some fifteen times a second while a task catches up. Beginning with more room costs at most as much
- * memory per thread and took 15 % of the CPU of a record away (1 KiB records, Node.js 20.20).
+ * memory per thread and took about 15 % of the CPU of a record away (1 KiB records, Node.js 20.20, one pair of runs).
  */
 const OLD_SPACE_MB = 64;
 
