@@ -119,8 +119,8 @@ export class BucketReader {
     }
   }
 
-  /** One record by its timestamp; `null` when it is gone, or cannot be read, which is reported. */
-  async readOne(head: RecordHead): Promise<Page | null> {
+  /** One record by its timestamp, or why it cannot be read; `null` when it is gone. */
+  async readOne(head: RecordHead): Promise<Page | FailedRecord | null> {
     const attempts = new Attempts(this.#context.retry, this.#context.signal);
     for (;;) {
       try {
@@ -128,12 +128,18 @@ export class BucketReader {
       } catch (error) {
         if (error instanceof ApiError && error.status === 404) return null;
         if (mayBeRecord(error) && attempts.failures >= FAILURES_BEFORE_STEPPING) {
-          this.#onFailed({ entry: this.#entry, ts: head.ts, ...describeError(error) });
-          return null;
+          return { entry: this.#entry, ts: head.ts, ...describeError(error) };
         }
         await attempts.failed(error, this.#context.side);
       }
     }
+  }
+
+  /** Tells of a record that could not be read. Whoever reads several at once does so in the order of time. */
+  report(outcome: Page | FailedRecord | null): Page | null {
+    if (outcome === null || 'heads' in outcome) return outcome;
+    this.#onFailed(outcome);
+    return null;
   }
 
   #newWalk(range: TimeRange, filter: QueryFilter, isStateful: boolean): Walk {
@@ -275,7 +281,7 @@ export class BucketReader {
     const range = { startUs: walk.nextUs, stopUs: walk.range.stopUs };
     for await (const heads of this.list(range, walk.filter, walk.isStateful)) {
       for (const head of heads) {
-        const page = await this.readOne(head);
+        const page = this.report(await this.readOne(head));
         if (page !== null) yield page;
         this.#advance(walk, [head]);
       }

@@ -134,7 +134,10 @@ class BucketEntryReader implements EntryReader {
       const pages: Page[] = [];
       for (let at = 0; at < group.length; at += SINGLE_READS) {
         const asked = group.slice(at, at + SINGLE_READS).map((head) => this.#reader.readOne(head));
-        for (const page of await Promise.all(asked)) if (page !== null) pages.push(page);
+        for (const outcome of await Promise.all(asked)) {
+          const page = this.#reader.report(outcome);
+          if (page !== null) pages.push(page);
+        }
       }
       const joined = joinPages(pages);
       if (joined !== null) yield joined;

@@ -82,23 +82,24 @@ export class FolderSink implements CopySink {
     const failed: FailedRecord[] = [];
     let copied = 0;
     let copiedBytes = 0;
-    const writeOne = async (head: RecordHead, bytes: Buffer | LargeContent): Promise<void> => {
-      const refusal = await this.#writeRecord(entry, path, head, bytes);
-      if (refusal !== null) failed.push({ entry, ts: head.ts, ...refusal });
-      else {
-        copied++;
-        copiedBytes += head.lengthBytes;
-      }
-    };
     let start = 0;
     for (let at = 0; at < heads.length; at += FILES_IN_FLIGHT) {
-      const writes = heads.slice(at, at + FILES_IN_FLIGHT).map((head) => {
+      const part = heads.slice(at, at + FILES_IN_FLIGHT);
+      const writes = part.map((head) => {
         const end = start + head.lengthBytes;
         const bytes = Buffer.isBuffer(content) ? content.subarray(start, end) : content;
         start = end;
-        return writeOne(head, bytes);
+        return this.#writeRecord(entry, path, head, bytes);
       });
-      await settleAll(writes);
+      const refusals = await settleAll(writes);
+      for (const [index, { ts, lengthBytes }] of part.entries()) {
+        const refusal = refusals[index] ?? null;
+        if (refusal !== null) failed.push({ entry, ts, ...refusal });
+        else {
+          copied++;
+          copiedBytes += lengthBytes;
+        }
+      }
     }
     return { copied, copiedBytes, skipped: 0, failed };
   }
@@ -177,10 +178,9 @@ export class FolderSink implements CopySink {
 }
 
 /** Waits for all before it rejects: files that are being written are finished. */
-async function settleAll(writes: readonly Promise<void>[]): Promise<void> {
-  for (const result of await Promise.allSettled(writes)) {
-    if (result.status === 'rejected') throw result.reason;
-  }
+async function settleAll<T>(writes: readonly Promise<T>[]): Promise<T[]> {
+  await Promise.allSettled(writes);
+  return Promise.all(writes);
 }
 
 async function makeFolder(path: string): Promise<void> {

@@ -84,10 +84,10 @@ class FolderEntryReader implements EntryReader {
     const files = await listFiles(this.#path, range);
     for (let at = 0; at < files.length && !this.#selection.isFull; at += LIST_PAGE) {
       const part = files.slice(at, at + LIST_PAGE);
-      const heads = await Promise.all(
-        part.map((file, index) => this.#headOf(file, files[at + index - 1])),
+      const heads = await this.#collect(part, (file, index) =>
+        this.#headOf(file, files[at + index - 1]),
       );
-      yield this.#selection.select(heads.filter((head) => head !== null));
+      yield this.#selection.select(heads);
     }
   }
 
@@ -99,23 +99,17 @@ class FolderEntryReader implements EntryReader {
     yield* this.#read(wanted.map(({ head }) => head));
   }
 
-  /** `null` for a file that is no record, which is reported. */
-  async #headOf(file: ContentFile, before: ContentFile | undefined): Promise<RecordHead | null> {
-    const { ts, name } = file;
-    try {
-      if (before?.ts === ts) throw new Error(`${before.name} has the same timestamp as ${name}`);
-      const { size } = await stat(join(this.#path, name));
-      const { meta, sizeBytes } = await this.#metaOf(file);
-      if (sizeBytes !== null && sizeBytes !== size) {
-        throw new Error(`${name} has ${size} bytes, its meta file says ${sizeBytes}`);
-      }
-      const head = { ts, lengthBytes: size, meta };
-      this.#names.set(head, name);
-      return head;
-    } catch (error) {
-      this.#fail(ts, error);
-      return null;
+  /** @throws Error why the file is no record. */
+  async #headOf({ ts, name }: ContentFile, before: ContentFile | undefined): Promise<RecordHead> {
+    if (before?.ts === ts) throw new Error(`${before.name} has the same timestamp as ${name}`);
+    const { size } = await stat(join(this.#path, name));
+    const { meta, sizeBytes } = await this.#metaOf({ ts, name });
+    if (sizeBytes !== null && sizeBytes !== size) {
+      throw new Error(`${name} has ${size} bytes, its meta file says ${sizeBytes}`);
     }
+    const head = { ts, lengthBytes: size, meta };
+    this.#names.set(head, name);
+    return head;
   }
 
   async #metaOf({ ts, name }: ContentFile): Promise<ReturnType<typeof parseFileMeta>> {
@@ -149,25 +143,38 @@ class FolderEntryReader implements EntryReader {
   async *#readSmall(group: readonly RecordHead[]): AsyncGenerator<Page> {
     const bytes = group.reduce((sum, { lengthBytes }) => sum + lengthBytes, 0);
     await this.#options.lease.acquire(bytes);
-    const contents = await Promise.all(group.map((head) => this.#contentOf(head)));
-    const kept = group.filter((_, at) => contents[at] !== null);
-    if (kept.length === 0) {
+    const read = await this.#collect(group, async (head) => ({
+      head,
+      content: await this.#contentOf(head),
+    }));
+    if (read.length === 0) {
       this.#options.lease.release(bytes);
       return;
     }
-    const content = Buffer.concat(contents.filter((part) => part !== null));
-    yield { heads: kept, content, heldBytes: bytes };
+    const content = Buffer.concat(read.map((one) => one.content));
+    yield { heads: read.map(({ head }) => head), content, heldBytes: bytes };
   }
 
-  async #contentOf(head: RecordHead): Promise<Buffer | null> {
-    try {
-      const content = await readFile(this.#fileOf(head));
-      if (content.length === head.lengthBytes) return content;
-      throw new Error(`the file changed: ${content.length} bytes instead of ${head.lengthBytes}`);
-    } catch (error) {
-      this.#fail(head.ts, error);
-      return null;
+  /** @throws Error when it is not what was listed. */
+  async #contentOf(head: RecordHead): Promise<Buffer> {
+    const content = await readFile(this.#fileOf(head));
+    if (content.length === head.lengthBytes) return content;
+    throw new Error(`the file changed: ${content.length} bytes instead of ${head.lengthBytes}`);
+  }
+
+  /** Works on all at once. What fails is reported in the order of time, whatever the order of the disk. */
+  async #collect<T extends { readonly ts: bigint }, R>(
+    items: readonly T[],
+    work: (item: T, index: number) => Promise<R>,
+  ): Promise<R[]> {
+    const results = await Promise.allSettled(items.map(work));
+    const done: R[] = [];
+    for (const [index, { ts }] of items.entries()) {
+      const result = results[index];
+      if (result?.status === 'fulfilled') done.push(result.value);
+      else this.#fail(ts, result?.reason);
     }
+    return done;
   }
 
   #fileOf(head: RecordHead): string {

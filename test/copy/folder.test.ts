@@ -149,7 +149,8 @@ describe('a folder', () => {
         await writeFile(join(entry, '20.txt'), 'cut');
         await writeFile(
           join(entry, '20-meta.json'),
-          '{"content_type":"text/plain","size":100,"labels":{}}',
+          // Takes longer to read than the next one.
+          `${' '.repeat(2_000_000)}{"content_type":"text/plain","size":100,"labels":{}}`,
         );
         await writeFile(join(entry, '30.txt'), 'bad meta');
         await writeFile(join(entry, '30-meta.json'), '{');
