@@ -9,5 +9,6 @@ export default defineConfig({
     globalSetup: ['test/lib/global-setup.ts'],
     testTimeout: 60_000,
     hookTimeout: 1_800_000,
+    expect: { poll: { timeout: 60_000 } },
   },
 });

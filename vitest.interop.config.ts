@@ -9,5 +9,6 @@ export default defineConfig({
     globalSetup: ['test/lib/global-setup.ts'],
     testTimeout: 120_000,
     hookTimeout: 2_700_000,
+    expect: { poll: { timeout: 60_000 } },
   },
 });

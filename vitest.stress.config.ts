@@ -7,5 +7,6 @@ export default defineConfig({
     globalSetup: ['test/lib/global-setup.ts'],
     testTimeout: 600_000,
     hookTimeout: 60_000,
+    expect: { poll: { timeout: 60_000 } },
   },
 });

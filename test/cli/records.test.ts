@@ -75,7 +75,7 @@ describe('millrace query', () => {
         "
       `);
     });
-  }, 60_000);
+  });
 
   test('follows what is written until Ctrl-C', async () => {
     await withCli(async (cli, { api }) => {
@@ -92,7 +92,7 @@ describe('millrace query', () => {
       expect(code).toBe(130);
       expect(stdout.trim().split('\n')).toHaveLength(3);
     });
-  }, 60_000);
+  });
 });
 
 describe('millrace rm', () => {
@@ -124,7 +124,7 @@ describe('millrace rm', () => {
       );
       expect(await left('one')).toBe(49);
     });
-  }, 60_000);
+  });
 
   test('removes nothing without a filter, and nothing when nobody says yes', async () => {
     await withCli(async (cli, { api }) => {
@@ -137,7 +137,7 @@ describe('millrace rm', () => {
       expect(unasked.stderr).toContain('no terminal to ask');
       expect(await api.readAll('data', 'one')).toHaveLength(5);
     });
-  }, 60_000);
+  });
 });
 
 describe('millrace watch', () => {
@@ -183,5 +183,5 @@ describe('millrace watch', () => {
         await target.stop();
       }
     });
-  }, 60_000);
+  });
 });

@@ -45,7 +45,7 @@ async function hasRecord(bucket: string, entry: string, ts: number): Promise<boo
 }
 
 describe('a back-fill', () => {
-  test('sends what was there, is listed, shown and finished', { timeout: 60_000 }, async () => {
+  test('sends what was there, is listed, shown and finished', async () => {
     const { cli } = source;
     await cli.ok('replica', 'create', 'local/fill', 'raw', 'cloud/filled');
     expect(await cli.ok('replica', 'backfill', 'ls', 'local/fill')).toBe('');
@@ -89,7 +89,7 @@ describe('a back-fill', () => {
     }
   });
 
-  test('begins with the task when it is created with --start', { timeout: 60_000 }, async () => {
+  test('begins with the task when it is created with --start', async () => {
     const { cli } = source;
     await cli.ok(
       'replica',
@@ -176,7 +176,7 @@ describe('a preview', () => {
 });
 
 describe('dead letters', () => {
-  test('are listed with their reasons, sent again and discarded', { timeout: 60_000 }, async () => {
+  test('are listed with their reasons, sent again and discarded', async () => {
     const { cli } = source;
     // The target has other records of these times: each is a conflict.
     await cli.ok('bucket', 'create', 'cloud/taken');
@@ -224,39 +224,35 @@ describe('dead letters', () => {
 });
 
 describe('a comparison', () => {
-  test(
-    'finds what is missing, repairs it, and then finds nothing',
-    { timeout: 60_000 },
-    async () => {
-      const { cli } = source;
-      await cli.ok('bucket', 'create', 'local/compared');
-      await write('compared', 'e', 1n, 'ok');
-      // What was there before the task is not sent: it is what the comparison finds.
-      await cli.ok('replica', 'create', 'local/compare', 'compared', 'cloud/compare');
-      await write('compared', 'e', 2n, 'ok');
-      await until(
-        async () => String(await hasRecord('compare', 'e', 2)),
-        (text) => text === 'true',
-      );
-      expect(await cli.run('replica', 'compare', 'local/compare', '--last')).toMatchObject({
-        code: 1,
-        stderr: expect.stringContaining('[NotFound]'),
-      });
-      const found = await cli.run('replica', 'compare', 'local/compare', '--utc');
-      expect(found.code).toBe(1);
-      expect(found.stdout).toContain('Missing: 1');
-      expect(found.stdout).toContain(
-        '| e     | 1970-01-01T00:00:00.000001Z | missing    | 3 bytes | no       |',
-      );
-      const repaired = await cli.run('replica', 'compare', 'local/compare', '--repair', '--json');
-      expect(repaired).toMatchObject({ code: 0, stderr: '' });
-      expect(JSON.parse(repaired.stdout)).toMatchObject({ state: 'done', totals: { repaired: 1 } });
-      expect(await hasRecord('compare', 'e', 1)).toBe(true);
-      const whole = await cli.ok('replica', 'compare', 'local/compare', '--hashes');
-      expect(whole).toContain('Equal: 2');
-      expect(await cli.ok('replica', 'compare', 'local/compare', '--last')).toBe(whole);
-    },
-  );
+  test('finds what is missing, repairs it, and then finds nothing', async () => {
+    const { cli } = source;
+    await cli.ok('bucket', 'create', 'local/compared');
+    await write('compared', 'e', 1n, 'ok');
+    // What was there before the task is not sent: it is what the comparison finds.
+    await cli.ok('replica', 'create', 'local/compare', 'compared', 'cloud/compare');
+    await write('compared', 'e', 2n, 'ok');
+    await until(
+      async () => String(await hasRecord('compare', 'e', 2)),
+      (text) => text === 'true',
+    );
+    expect(await cli.run('replica', 'compare', 'local/compare', '--last')).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('[NotFound]'),
+    });
+    const found = await cli.run('replica', 'compare', 'local/compare', '--utc');
+    expect(found.code).toBe(1);
+    expect(found.stdout).toContain('Missing: 1');
+    expect(found.stdout).toContain(
+      '| e     | 1970-01-01T00:00:00.000001Z | missing    | 3 bytes | no       |',
+    );
+    const repaired = await cli.run('replica', 'compare', 'local/compare', '--repair', '--json');
+    expect(repaired).toMatchObject({ code: 0, stderr: '' });
+    expect(JSON.parse(repaired.stdout)).toMatchObject({ state: 'done', totals: { repaired: 1 } });
+    expect(await hasRecord('compare', 'e', 1)).toBe(true);
+    const whole = await cli.ok('replica', 'compare', 'local/compare', '--hashes');
+    expect(whole).toContain('Equal: 2');
+    expect(await cli.ok('replica', 'compare', 'local/compare', '--last')).toBe(whole);
+  });
 });
 
 describe('a link budget', () => {

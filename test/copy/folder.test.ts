@@ -92,7 +92,7 @@ describe('a folder', () => {
       };
       await fc.assert(property, { numRuns: 15, examples: [[[quotes]]] });
     });
-  }, 120_000);
+  });
 
   test('holds a file per record, named by its time and type, with its meta file beside it', async () => {
     await withInstance(async ({ url, api }) => {

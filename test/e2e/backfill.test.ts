@@ -130,7 +130,7 @@ test(
                 const { state, progress } = await backfillOf(sourceApi);
                 return state === 'done' || progress.done_records > before;
               },
-              { timeout: 30_000, interval: 5 },
+              { interval: 5 },
             )
             .toBe(true);
           if ((await backfillOf(sourceApi)).state === 'running') interrupted++;

@@ -33,7 +33,7 @@ async function untilSent(): Promise<void> {
 
 async function compare(request: object = {}) {
   await pair.source.api.ok('POST', COMPARE, {}, JSON.stringify(request));
-  await until(async () => (await comparison()).state !== 'running', 60_000);
+  await until(async () => (await comparison()).state !== 'running');
   return comparison();
 }
 

@@ -116,7 +116,7 @@ describe('stop', () => {
             else isStopping = true;
           }
         });
-        await expect.poll(() => acknowledged.length, { timeout: 20_000 }).toBeGreaterThan(200);
+        await expect.poll(() => acknowledged.length).toBeGreaterThan(200);
         process.kill(server.pid, signal);
         expect(await server.exited(), server.output).toBe(0);
         await Promise.all(writers);
@@ -136,7 +136,8 @@ describe('stop', () => {
         dataPath: path,
         port: await freePort(),
         token: TOKEN,
-        env: { MILLRACE_STOP_TIMEOUT: '300' },
+        // Without its bound the stop would take longer than the test may.
+        env: { MILLRACE_STOP_TIMEOUT: '300', RS_IO_OPERATION_TIMEOUT: '600' },
       });
       await server.start();
       const { connect } = await import('node:net');
@@ -147,9 +148,7 @@ describe('stop', () => {
       );
       const api = new Api(server.url, TOKEN);
       await api.ok('GET', '/info');
-      const startMs = performance.now();
       expect(await server.stop(), server.output).toBe(0);
-      expect(performance.now() - startMs).toBeLessThan(10_000);
       socket.destroy();
       await api.close();
     });

@@ -88,7 +88,7 @@ function stored(at: FakeTarget = target): readonly number[] {
   return at.recordsOf('dst/exampl-1').map(({ ts }) => Number(ts));
 }
 
-describe('a provisioned task', { timeout: 90_000 }, () => {
+describe('a provisioned task', () => {
   test('is there, sends what its filters say, and cannot be changed but for its mode', async () => {
     await withTempDir(async (path) => {
       const env = variables({

@@ -67,7 +67,7 @@ test('a SECONDARY answers 503 while its PRIMARY lives, and takes over when that 
     expect(await info.body.json()).toMatchObject({ instance_role: 'SECONDARY' });
     expect(await statusOf(secondary, '/ready')).toBe(200);
   });
-}, 60_000);
+});
 
 test('a SECONDARY that is stopped while it waits ends without an error', async () => {
   await withTwo(async (primary, secondary) => {
@@ -75,4 +75,4 @@ test('a SECONDARY that is stopped while it waits ends without an error', async (
     expect(secondary.output).not.toContain('could not start');
     expect(await statusOf(primary, '/ready')).toBe(200);
   });
-}, 60_000);
+});

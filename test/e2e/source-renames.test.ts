@@ -41,7 +41,7 @@ function stored(place: string): readonly number[] {
   return target.recordsOf(place).map(({ ts }) => Number(ts));
 }
 
-describe('a source bucket', { timeout: 60_000 }, () => {
+describe('a source bucket', () => {
   test('is followed when it is renamed, and a new bucket of the old name sends nothing', async () => {
     await withInstance(async (instance) => {
       await startTask(instance);

@@ -89,7 +89,7 @@ async function write(api: Api, ts: number): Promise<void> {
   expect((await api.write('src', 'e', record)).status).toBe(200);
 }
 
-describe('the token of a target', { timeout: 90_000 }, () => {
+describe('the token of a target', () => {
   test('reaches the target, and nothing else: no answer, log line, metric, event or file', async () => {
     await withTempDir(async (path) => {
       const dataPath = join(path, 'data');

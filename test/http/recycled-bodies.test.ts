@@ -72,5 +72,5 @@ describe('memory of bodies that is used again', () => {
     expect(bodies.map(({ body }) => digest(body))).toEqual(digests.slice(0, 3));
     for (const connection of slow) connection.destroy();
     await expect.poll(heldBytes).toBe(0);
-  }, 60_000);
+  });
 });

@@ -310,7 +310,7 @@ describe('memory of uploads', () => {
 
   test('a body that waits too long for memory is refused', async () => {
     await withTempDir(async (path) => {
-      const config = { uploadMemoryBytes: LIMIT, operationTimeoutMs: 600 };
+      const config = { uploadMemoryBytes: LIMIT, operationTimeoutMs: 4_000 };
       const front = await openFront(path, { config });
       await front.api('POST', '/b/data');
       const hogs = await joinAll(front, 5);

@@ -142,7 +142,7 @@ describe.each(DIRECTIONS)('from $from to $to', (direction) => {
         return error instanceof Error ? error.message : String(error);
       }
     };
-    const patience = { timeout: 30_000, interval: 200 };
+    const patience = { interval: 200 };
     await expect.poll(there, patience).toEqual({ schema: { v: 1 }, unit: { name: 'g' } });
     await bucket.writeAttachments('sensor-1', { schema: { v: 2 } });
     await expect.poll(there, patience).toEqual({ schema: { v: 2 }, unit: { name: 'g' } });
@@ -181,7 +181,7 @@ describe.each(DIRECTIONS)('from $from to $to', (direction) => {
       const { entries }: { entries: { record_count: number }[] } = JSON.parse(text);
       return entries.reduce((sum, entry) => sum + entry.record_count, 0);
     };
-    await expect.poll(arrived, { timeout: 30_000, interval: 5 }).toBeGreaterThan(0);
+    await expect.poll(arrived, { interval: 5 }).toBeGreaterThan(0);
     if (source.make === 'millrace') await source.server.kill();
     else await source.server.stop();
     await source.server.start();

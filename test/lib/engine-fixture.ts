@@ -367,7 +367,7 @@ export class EngineFixture {
 /** Polls a condition over turns of the event loop, with a limit; for what has no event to wait for. */
 export async function until(
   condition: () => boolean | Promise<boolean>,
-  limitMs = 10_000,
+  limitMs = 60_000,
 ): Promise<void> {
   const endMs = performance.now() + limitMs;
   while (!(await condition())) {

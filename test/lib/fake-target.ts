@@ -1,7 +1,9 @@
 /** A target for replication tests: stores records, and fails as it is told. Real HTTP on loopback. */
+import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import zlib from 'node:zlib';
+import { freePort } from '../../bench/lib/free-port.ts';
 
 export interface StoredRecord {
   readonly ts: bigint;
@@ -84,7 +86,8 @@ export class FakeTarget {
     return this.#port;
   }
 
-  async start(port = 0): Promise<void> {
+  /** @param port where it was before it was stopped; without, on a free one. */
+  async start(port?: number): Promise<void> {
     const server = createServer({ maxHeaderSize: 1 << 20 }, (req, res) => {
       req.on('error', () => undefined);
       void this.#handle(req, res);
@@ -95,9 +98,10 @@ export class FakeTarget {
       socket.on('close', () => this.#sockets.delete(socket));
       socket.on('error', () => undefined);
     });
-    await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+    this.#port = port ?? (await freePort());
+    server.listen(this.#port, '127.0.0.1');
+    await once(server, 'listening');
     this.#server = server;
-    this.#port = (server.address() as AddressInfo).port;
   }
 
   /** As if killed: every connection is cut. */

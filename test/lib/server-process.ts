@@ -2,12 +2,13 @@
 import type { ChildProcess } from 'node:child_process';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { request } from 'undici';
 
+export { freePort } from '../../bench/lib/free-port.ts';
+
 const MAIN = fileURLToPath(new URL('../../dist/src/main.js', import.meta.url));
-const READY_TIMEOUT_MS = 20_000;
+const READY_TIMEOUT_MS = 60_000;
 
 /** Runs the build, in the form of `ServerOptions.command`. */
 export function serverCommand(): [string, ...string[]] {
@@ -21,17 +22,6 @@ export interface ServerOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** What to run instead of the build: another server that is set by `RS_*` variables. */
   readonly command?: readonly [string, ...string[]];
-}
-
-/** A port nobody listens on at this moment. */
-export async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const address = probe.address();
-  probe.close();
-  await once(probe, 'close');
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
 }
 
 export class ServerProcess {

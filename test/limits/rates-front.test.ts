@@ -140,9 +140,9 @@ describe('the limit of bytes read', () => {
   test.each(['batch', 'single', 'multi'])(
     'a refused read of a query loses nothing: %s',
     async (kind) => {
-      await withLimits({ rateLimitEgress: { amount: 1000, periodMs: 150 } }, async (front) => {
+      await withLimits({ rateLimitEgress: { amount: 1000, periodMs: 1_000 } }, async (front) => {
         await front.api('POST', '/b/data');
-        for (let ts = 0; ts < 6; ts++) {
+        for (let ts = 0; ts < 4; ts++) {
           await front.api('POST', `/b/data/e?ts=${ts}`, { body: Buffer.alloc(600, ts) });
         }
         const path = kind === 'multi' ? '/io/data/q' : '/b/data/e/q';
@@ -163,7 +163,7 @@ describe('the limit of bytes read', () => {
           if (answer.status === 429) refusals++;
           else found.push(answer.body[0] ?? -1);
         }
-        expect(found).toEqual([0, 1, 2, 3, 4, 5]);
+        expect(found).toEqual([0, 1, 2, 3]);
         expect(refusals).toBeGreaterThan(0);
       });
     },

@@ -103,7 +103,7 @@ describe('one writer in flight', () => {
 
 test('a write that waited for the operation timeout is answered 429', async () => {
   await withTempDir(async (path) => {
-    const config = { maxWritersInFlight: 1, operationTimeoutMs: 300 };
+    const config = { maxWritersInFlight: 1, operationTimeoutMs: 3_000 };
     const front = await openFront(path, { config });
     await front.api('POST', '/b/data');
     const first = await begin(front.port, write(1, Buffer.alloc(1_000_000)), 1);

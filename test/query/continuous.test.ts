@@ -7,6 +7,9 @@ import type { ReadBatch } from '../../src/query/types.ts';
 import type { QueryHarness } from '../lib/query-harness.ts';
 import { decodeV1, decodeV2, openQueryHarness, querySpec } from '../lib/query-harness.ts';
 
+/** A query may wait this long between two reads; a read that finds nothing waits for a quarter of it. */
+const TTL_MS = 4_000;
+
 let path = '';
 let harness: QueryHarness;
 let bucket: Bucket;
@@ -29,7 +32,7 @@ function times(batch: ReadBatch | undefined): bigint[] | undefined {
 describe('a continuous query of one entry', () => {
   test('delivers what is there, then nothing, then what has been written since', async () => {
     const entry = await harness.write(bucket, 'e', [{ ts: 10n }, { ts: 20n }]);
-    const spec = querySpec({ continuous: true, ttlMs: 1_600 });
+    const spec = querySpec({ continuous: true, ttlMs: TTL_MS });
     const id = BigInt(harness.queries.create(bucket, entry, spec));
     const read = (): Promise<ReadBatch | undefined> =>
       harness.queries.readBatch(bucket, entry, id, true);
@@ -54,7 +57,7 @@ describe('a continuous query of one entry', () => {
 
   test('its condition starts anew when it is drained', async () => {
     const entry = await harness.write(bucket, 'e', [{ ts: 1n }, { ts: 2n }, { ts: 3n }]);
-    const spec = querySpec({ continuous: true, ttlMs: 1_600, whenText: '{"$each_n":2}' });
+    const spec = querySpec({ continuous: true, ttlMs: TTL_MS, whenText: '{"$each_n":2}' });
     const id = BigInt(harness.queries.create(bucket, entry, spec));
     const read = (): Promise<ReadBatch | undefined> =>
       harness.queries.readBatch(bucket, entry, id, true);
@@ -67,7 +70,7 @@ describe('a continuous query of one entry', () => {
 
   test('single reads never end it', async () => {
     const entry = await harness.write(bucket, 'e', [{ ts: 1n }]);
-    const spec = querySpec({ continuous: true, ttlMs: 1_600 });
+    const spec = querySpec({ continuous: true, ttlMs: TTL_MS });
     const id = BigInt(harness.queries.create(bucket, entry, spec));
     const read = (): Promise<unknown> => harness.queries.readRecord(bucket, entry, id, true);
     expect(await read()).toMatchObject({ ts: 1n });
@@ -79,7 +82,7 @@ describe('a continuous query of one entry', () => {
 
   test('$limit ends it', async () => {
     const entry = await harness.write(bucket, 'e', [{ ts: 1n }, { ts: 2n }]);
-    const spec = querySpec({ continuous: true, ttlMs: 1_600, whenText: '{"$limit":1}' });
+    const spec = querySpec({ continuous: true, ttlMs: TTL_MS, whenText: '{"$limit":1}' });
     const id = BigInt(harness.queries.create(bucket, entry, spec));
     expect(times(await harness.queries.readBatch(bucket, entry, id, true))).toEqual([1n]);
     await harness.write(bucket, 'e', [{ ts: 3n }]);
@@ -123,8 +126,11 @@ describe('a continuous query of several entries', () => {
   });
 
   test('ends when the time to live runs out during a read', async () => {
+    await harness.close();
+    harness = await openQueryHarness(path, { batchTimeoutMs: 60_000 });
+    bucket = await harness.newBucket();
     await harness.write(bucket, 'a', [{ ts: 1n }]);
-    const spec = querySpec({ continuous: true, startTs: 2n, ttlMs: 30 });
+    const spec = querySpec({ continuous: true, startTs: 2n, ttlMs: TTL_MS });
     const id = BigInt(harness.queries.createMulti(bucket, ['a'], spec));
     expect(await harness.queries.readMulti(bucket, id, true, true)).toBeUndefined();
     await expect(harness.queries.readMulti(bucket, id, true, true)).rejects.toMatchObject({

@@ -115,13 +115,13 @@ describe('stopping', () => {
     // The jobs are with the pool one microtask after the reads.
     await Promise.resolve();
     await Promise.resolve();
-    const stopped = pool?.stop(5_000);
+    const stopped = pool?.stop(100_000);
     await expect(queries.readBatch(bucket, entry, create(), true)).rejects.toMatchObject({
       status: 503,
     });
     for (const read of reads) expect(await read).toMatchObject({ recordCount: 85 });
     await stopped;
-    await pool?.stop(5_000);
+    await pool?.stop(100_000);
   });
 
   test('is bounded: reads that take longer end with 503', async () => {

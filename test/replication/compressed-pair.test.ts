@@ -29,7 +29,7 @@ test.each(['gzip', 'zstd'])(
         await source.api.writeBatch('src', 'a', batch);
         const large = recordAt(1000, 3_000_000);
         await source.api.write('src', 'a', large);
-        await until(async () => (await target.api.readAll('dst', 'a')).length === 81, 20_000);
+        await until(async () => (await target.api.readAll('dst', 'a')).length === 81);
         const arrived = await target.api.readAll('dst', 'a');
         const wrong = [...batch, large].filter(
           ({ ts, payload, labels }, at) =>

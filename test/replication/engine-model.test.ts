@@ -154,4 +154,4 @@ test('whatever happens, every wanted record is stored once and in order', async 
     ),
     { numRuns: 15, endOnFailure: false },
   );
-}, 60_000);
+});

@@ -330,13 +330,14 @@ describe('a restart', () => {
   });
 
   test('a stop with a silent target is bounded, and nothing is lost', async () => {
+    await fixture.close();
+    // Without its bound the stop would take longer than the test may.
+    fixture = await EngineFixture.open({ noProgressTimeoutMs: 600_000 });
     target.faultOf = () => ({ kind: 'stall' });
     await fixture.create('t', target.url);
     fixture.write('e', [1]);
     await until(() => target.requests.length === 1);
-    const startMs = performance.now();
     await fixture.restart(50);
-    expect(performance.now() - startMs).toBeLessThan(1000);
     target.faultOf = () => ({ kind: 'ok' });
     await untilStored(1);
   });

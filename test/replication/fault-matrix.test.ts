@@ -220,7 +220,7 @@ describe.each(FAULTS)('$name', (row) => {
 
   beforeAll(async () => {
     done = await run(row);
-  }, 60_000);
+  });
 
   test.each(KINDS)('loses nothing of $name', ({ entry, records: expected }) => {
     expect(done.strikes.get(entry)).toBeGreaterThan(0);

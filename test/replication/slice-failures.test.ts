@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { ReplicationSettings } from '../../src/replication/settings.ts';
+import type { WorkerOptions } from '../../src/replication/messages.ts';
 import { FakeTarget, type Fault } from '../lib/fake-target.ts';
 import { LogFixture } from '../lib/log-fixture.ts';
 import { BUCKET, newRuntime, payloadOf, settingsFor, SliceDriver } from '../lib/slice-driver.ts';
@@ -33,9 +33,8 @@ function fill(entryId: number, from: number, count: number): void {
   log.append(BUCKET, entryId, records);
 }
 
-function newDriver(changes: Partial<ReplicationSettings> = {}): SliceDriver {
-  const runtime = newRuntime(log, { noProgressTimeoutMs: 300, connectTimeoutMs: 1000 });
-  return new SliceDriver(runtime, settingsFor(target.url, changes), NAMES);
+function newDriver(options: Partial<WorkerOptions> = {}): SliceDriver {
+  return new SliceDriver(newRuntime(log, options), settingsFor(target.url), NAMES);
 }
 
 function failOnce(fault: Fault): void {
@@ -70,7 +69,7 @@ describe('a request that fails as a whole keeps its records', () => {
     fill(1, 0, 10);
     log.publish();
     failOnce(fault);
-    const driver = newDriver();
+    const driver = newDriver(fault.kind === 'stall' ? { noProgressTimeoutMs: 300 } : {});
     await driver.slice();
     const failed = await driver.slice();
     expect([failed.failure?.kind, failed.failure?.key]).toEqual([kind, key]);

@@ -96,13 +96,13 @@ function record(ts: number) {
 }
 
 async function untilSent(running: RunningInstance, records: number): Promise<void> {
-  await until(async () => (await detail(running)).extended.sent_records === records, 20_000);
+  await until(async () => (await detail(running)).extended.sent_records === records);
 }
 
 /** Sends one record, which fails, and gives the reason. */
 async function failureOf(running: RunningInstance): Promise<{ code: number; message: string }> {
   await running.api.write('src', 'e', record(1));
-  await until(async () => !(await detail(running)).info.is_active, 20_000);
+  await until(async () => !(await detail(running)).info.is_active);
   return (await detail(running)).extended.last_error;
 }
 

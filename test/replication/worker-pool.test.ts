@@ -17,7 +17,8 @@ beforeEach(async () => {
       ring: log.ring.buffer,
       workerUrl: REPLICATE_WORKER_URL,
       threads: 2,
-      worker: DEFAULT_WORKER_OPTIONS,
+      // Whatever waited for a silent target would take longer than a test may.
+      worker: { ...DEFAULT_WORKER_OPTIONS, noProgressTimeoutMs: 600_000 },
       onThreadError: (error) => threadErrors.push(error),
     }),
   );
@@ -48,9 +49,7 @@ test('stopping a task in a thread cuts off a silent target at once', async () =>
   await fixture.create('t', target.url);
   fixture.write('e', [1]);
   await until(() => target.requests.length === 1);
-  const startMs = performance.now();
   await fixture.service.remove('t');
-  expect(performance.now() - startMs).toBeLessThan(1000);
 });
 
 test('many tasks whose targets are silent do not keep others waiting', async () => {

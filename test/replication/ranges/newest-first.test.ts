@@ -54,7 +54,7 @@ describe('a task that sends the newest first', () => {
     expect(shown.extended).toMatchObject({ backlog_segments: 3, backlog_records: 1800 });
     expect(shown.extended.lag_seconds).toBeGreaterThan(0);
     await target.start(port);
-    await until(() => stored().length === 1811, 20_000);
+    await until(() => stored().length === 1811);
     expect(stored()).toEqual([
       0,
       ...numbers(1801, 1811),
@@ -74,12 +74,12 @@ describe('a task that sends the newest first', () => {
     expect(await extended()).toMatchObject({ backlog_segments: 3 });
     target.delayMs = 5;
     await target.start(port);
-    await until(() => stored().length > 400, 20_000);
+    await until(() => stored().length > 400);
     await fixture.restart(0);
-    await until(() => stored().length > 900, 20_000);
+    await until(() => stored().length > 900);
     await fixture.restart(1000);
     target.delayMs = 0;
-    await until(() => stored().length === 1811, 20_000);
+    await until(() => stored().length === 1811);
     expect(stored().toSorted((a, b) => a - b)).toEqual(numbers(0, 1811));
   });
 
@@ -101,7 +101,7 @@ describe('a task that sends the newest first', () => {
     await fixture.service.update('t', JSON.stringify(body));
     fixture.write('e', numbers(1811, 2811));
     await target.start(port);
-    await until(() => stored().length === 2811, 20_000);
+    await until(() => stored().length === 2811);
     expect((await fixture.detail('t')).settings.order).toBe('oldest');
     expect(stored().slice(0, 1011)).toEqual([0, ...numbers(1801, 2811)]);
   });
@@ -119,7 +119,7 @@ describe('a task that sends the newest first', () => {
     await until(async () => (await extended()).backlog_segments === 1);
     fixture.relabel('src', sequence, 1, ['state', 'third', 'late', 'yes']);
     await target.start(port);
-    await until(async () => (await fixture.pending('t')) === 0, 20_000);
+    await until(async () => (await fixture.pending('t')) === 0);
     const [record] = target.recordsOf('dst/e');
     await until(() => record?.labels.has('mark') === false);
     expect(Object.fromEntries(record?.labels ?? [])).toEqual({ state: 'third', late: 'yes' });

@@ -93,7 +93,7 @@ class History {
     this.#target.faultOf = () => ({ kind: 'ok' });
     await this.#take({ do: 'target-up' });
     if (this.#isPaused) await this.#take({ do: 'pause' });
-    await until(async () => (await this.#fixture.pending('t')) === 0, 30_000);
+    await until(async () => (await this.#fixture.pending('t')) === 0);
     await until(() => this.#difference() === '', 5_000).catch(() => {
       throw new Error(this.#difference());
     });

@@ -29,7 +29,7 @@ async function shown(api: Api): Promise<Shown> {
 }
 
 async function untilDone(api: Api): Promise<Shown> {
-  await expect.poll(async () => (await shown(api)).state, { timeout: 30_000 }).toBe('done');
+  await expect.poll(async () => (await shown(api)).state).toBe('done');
   return shown(api);
 }
 
@@ -57,9 +57,7 @@ test('what a FIFO quota takes in the middle is not sent, all that stays is', asy
       await write(api, 1, 2_000);
       target.delayMs = 20;
       await createTask(api, target);
-      await expect
-        .poll(async () => (await shown(api)).progress.done_records, { timeout: 20_000 })
-        .toBeGreaterThan(0);
+      await expect.poll(async () => (await shown(api)).progress.done_records).toBeGreaterThan(0);
       // Most of what the back-fill has still to send is pushed out.
       await write(api, 10_001, 2_000);
       target.delayMs = 0;
@@ -76,7 +74,7 @@ test('what a FIFO quota takes in the middle is not sent, all that stays is', asy
       expect(here.filter(({ ts }) => !there.has(ts))).toEqual([]);
     }),
   );
-}, 60_000);
+});
 
 test('labels that change while it runs are at the target in the end', async () => {
   await withTarget((target) =>
@@ -100,11 +98,11 @@ test('labels that change while it runs are at the target in the end', async () =
           .recordsOf('dst/e')
           .filter(({ ts, labels }) => here.get(ts) !== labels.get('state')).length;
       };
-      await expect.poll(differing, { timeout: 20_000 }).toBe(0);
+      await expect.poll(differing).toBe(0);
       expect(target.recordsOf('dst/e')).toHaveLength(2_000);
     }),
   );
-}, 60_000);
+});
 
 test('RS_REPLICATION_LOG_SIZE of the environment bounds what is pending', async () => {
   await withTarget((target) =>
@@ -118,17 +116,13 @@ test('RS_REPLICATION_LOG_SIZE of the environment bounds what is pending', async 
         await write(api, 1, 1_000);
         const extended = async () =>
           JSON.parse((await api.ok('GET', '/replications/t?ext=1')).text).extended;
-        await expect
-          .poll(async () => (await extended()).pending_is_exact, { timeout: 20_000 })
-          .toBe(true);
+        await expect.poll(async () => (await extended()).pending_is_exact).toBe(true);
         await target.start(port);
-        await expect
-          .poll(async () => (await extended()).dropped_by_log_size, { timeout: 20_000 })
-          .toBe(800);
+        await expect.poll(async () => (await extended()).dropped_by_log_size).toBe(800);
         const there = target.recordsOf('dst/e').map(({ ts }) => Number(ts));
         expect(there).toEqual(Array.from({ length: 200 }, (_, at) => 801 + at));
       },
       { RS_REPLICATION_LOG_SIZE: '200' },
     ),
   );
-}, 60_000);
+});

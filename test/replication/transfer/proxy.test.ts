@@ -126,8 +126,8 @@ describe('requests through a proxy', () => {
   test('go through a tunnel to targets with https', async () => {
     const url = await startProxy();
     const options = {
-      connectTimeoutMs: 1000,
-      noProgressTimeoutMs: 1000,
+      connectTimeoutMs: 30_000,
+      noProgressTimeoutMs: 30_000,
       caPem: null,
       verifyTls: true,
       proxies: { http: '', https: url, no: '' },

@@ -9,8 +9,8 @@ import {
 } from '../../../src/replication/transfer/target-client.ts';
 
 const OPTIONS: TargetOptions = {
-  connectTimeoutMs: 1000,
-  noProgressTimeoutMs: 400,
+  connectTimeoutMs: 30_000,
+  noProgressTimeoutMs: 1_500,
   caPem: null,
   verifyTls: true,
 };
@@ -106,7 +106,7 @@ describe('a target', () => {
       socket.on('data', (bytes) => {
         received += bytes.length;
         socket.pause();
-        setTimeout(() => socket.resume(), 1);
+        setTimeout(() => socket.resume(), 4);
         if (received > body.length) socket.write(ANSWER);
       });
     };
