@@ -56,7 +56,7 @@ describe('SensorWriter', () => {
     });
     const deliverable: bigint[] = [];
     const { writer, totals } = writerOf(client, (timestampUs) => deliverable.push(timestampUs));
-    await writer.run(500, NEVER);
+    while (totals.singles === 0) await writer.run(500, NEVER);
     expect(writer.ackedRecords).toBe(totals.records);
     expect(totals.records).toBe(totals.batches * 80 + totals.singles);
     expect(totals.bytes).toBe(totals.records * 1024);
