@@ -1,6 +1,5 @@
 /** One run of the command line: parse, do, and say how it ended. */
 import { CommanderError } from 'commander';
-import { completions } from './completion.ts';
 import { COMPLETE_COMMAND } from './completion-scripts.ts';
 import type { CliContext } from './context.ts';
 import { describeError, EXIT_OK, EXIT_USAGE, exitCodeOf, InterruptedError } from './errors.ts';
@@ -8,13 +7,9 @@ import { createProgram } from './program.ts';
 
 /** Runs the command that `args` say, prints what went wrong, and returns the exit code. */
 export async function runCli(args: readonly string[], context: CliContext): Promise<number> {
-  const program = createProgram(context);
-  if (args[0] === COMPLETE_COMMAND) {
-    const names = (): readonly string[] => [...context.aliases.aliases().keys()];
-    for (const word of completions(program, args.slice(1), names)) context.output.line(word);
-    return EXIT_OK;
-  }
+  if (args[0] === COMPLETE_COMMAND) return complete(args.slice(1), context);
   try {
+    const program = await createProgram(context, args);
     await program.parseAsync([...args], { from: 'user' });
     return context.exitCode;
   } catch (error) {
@@ -24,6 +19,14 @@ export async function runCli(args: readonly string[], context: CliContext): Prom
     if (!(cause instanceof InterruptedError)) context.output.error(describeError(cause));
     return exitCodeOf(cause);
   }
+}
+
+async function complete(words: readonly string[], context: CliContext): Promise<number> {
+  const { completions } = await import('./completion.ts');
+  const program = await createProgram(context, words.slice(0, -1));
+  const names = (): readonly string[] => [...context.aliases.aliases().keys()];
+  for (const word of completions(program, words, names)) context.output.line(word);
+  return EXIT_OK;
 }
 
 /** Help that was asked for is a success; help because nothing else was to do is not (replication §9.2). */

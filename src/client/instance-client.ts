@@ -4,7 +4,7 @@ import { parseRecordErrors } from '../replication/answer-headers.ts';
 import { MAX_BATCH_RECORDS } from '../replication/scan/batch.ts';
 import { encodePath } from '../replication/scan/entry-path.ts';
 import { joinRecordHeaders, TIME_HEADER } from '../replication/scan/record-headers.ts';
-import { parseDestinationUrl } from '../replication/settings-checks.ts';
+import { parseDestinationUrl } from '../replication/destination-url.ts';
 import {
   type HttpRequest,
   RequestGroup,

@@ -17,12 +17,12 @@ import type { RangeChange } from './ranges/range-list.ts';
 import { readTaskStart, type Start } from './ranges/range-times.ts';
 import type { Scheduler } from './scheduler.ts';
 import { detailJson, listJson, type TaskView } from './service-json.ts';
+import { parseDestinationUrl } from './destination-url.ts';
 import {
   checkCondition,
   checkKeptToken,
   checkReplicationName,
   isSameBucket,
-  parseDestinationUrl,
   SAME_BUCKET_TEXT,
   type ServerIdentity,
 } from './settings-checks.ts';

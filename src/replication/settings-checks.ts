@@ -3,6 +3,7 @@ import { BlockList, isIPv4, isIPv6 } from 'node:net';
 import { ApiError } from '../errors/errors.ts';
 import { compileCondition } from '../when/condition.ts';
 import { parseJson } from '../wire/json.ts';
+import { parseDestinationUrl } from './destination-url.ts';
 import type { ReplicationSettings } from './settings.ts';
 
 const NAME_PATTERN = /^[A-Za-z0-9_-]+$/;
@@ -27,19 +28,6 @@ export interface ServerIdentity {
 export function checkReplicationName(name: string): void {
   if (NAME_PATTERN.test(name)) return;
   throw new ApiError(422, "Replication name can contain only letters, digits, '-' and '_'");
-}
-
-/**
- * The URL of the target: an absolute `http` or `https` URL with a host (spec §1.4, row 3).
- *
- * @throws ApiError 422 `Invalid destination host '<dst_host>'`.
- */
-export function parseDestinationUrl(dstHost: string): URL {
-  const url = URL.canParse(dstHost) ? new URL(dstHost) : null;
-  if (url === null || !/^https?:$/.test(url.protocol) || url.hostname === '') {
-    throw new ApiError(422, `Invalid destination host '${dstHost}'`);
-  }
-  return url;
 }
 
 /**

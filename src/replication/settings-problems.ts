@@ -1,5 +1,6 @@
 /** What stops a task whatever its mode: it sends nothing, and says why, until its settings are given again. */
-import { checkCondition, parseDestinationUrl } from './settings-checks.ts';
+import { parseDestinationUrl } from './destination-url.ts';
+import { checkCondition } from './settings-checks.ts';
 import type { ReplicationSettings } from './settings.ts';
 
 /** The reason for people, without secrets; `null`: the task can run. */

@@ -4,10 +4,10 @@ import { isPlainName } from './entry-pattern.ts';
 import type { ReplicationPool, ReplicationResult, TrialJob } from './messages.ts';
 import { worstOf } from './probe/findings.ts';
 import type { Finding } from './probe/types.ts';
+import { parseDestinationUrl } from './destination-url.ts';
 import {
   checkCondition,
   isSameBucket,
-  parseDestinationUrl,
   type ServerIdentity,
   wouldMoveToken,
 } from './settings-checks.ts';

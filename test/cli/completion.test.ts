@@ -10,7 +10,7 @@ import { cliHome, MILLRACE } from '../lib/millrace.ts';
 import { withTempDir } from '../lib/temp-dir.ts';
 
 const run = promisify(execFile);
-const program = createProgram(testContext());
+const program = await createProgram(testContext());
 
 function complete(...words: string[]): readonly string[] {
   return completions(program, words, () => ['edge', 'local']);

@@ -74,11 +74,11 @@ describe('an error', () => {
 describe('progress', () => {
   const done: Progress = { records: 50, bytes: 2_000_000, totalRecords: 200 };
 
-  test('without a terminal is a plain line every ten seconds, on stderr', () => {
+  test('without a terminal is a plain line every ten seconds, on stderr', async () => {
     const stdout = fakeStream(false);
     const stderr = fakeStream(false);
     let nowMs = 0;
-    const progress = startProgress(new Output(stdout, stderr, {}), {
+    const progress = await startProgress(new Output(stdout, stderr, {}), {
       quiet: false,
       nowMs: () => nowMs,
     });
@@ -92,10 +92,10 @@ describe('progress', () => {
     expect(stdout.text).toBe('');
   });
 
-  test('that is quiet shows nothing', () => {
+  test('that is quiet shows nothing', async () => {
     const stderr = fakeStream(false);
     let nowMs = 0;
-    const progress = startProgress(new Output(fakeStream(false), stderr, {}), {
+    const progress = await startProgress(new Output(fakeStream(false), stderr, {}), {
       quiet: true,
       nowMs: () => nowMs,
     });

@@ -10,10 +10,10 @@ import { testContext } from '../lib/cli-context.ts';
 const DOCS = fileURLToPath(new URL('../../docs/cli.md', import.meta.url));
 const SECTION = /(<!-- begin commands -->\n)[^]*?(<!-- end commands -->)/;
 
-test('docs/cli.md says what the definitions of the commands say', () => {
+test('docs/cli.md says what the definitions of the commands say', async () => {
   const page = readFileSync(DOCS, 'utf8');
   expect(page).toMatch(SECTION);
-  const reference = commandReference(createProgram(testContext()));
+  const reference = commandReference(await createProgram(testContext()));
   const wanted = page.replace(
     SECTION,
     (_, begin: string, end: string) => `${begin}\n${reference}\n\n${end}`,
@@ -28,8 +28,8 @@ function leaves(command: Command): Command[] {
   return command.commands.length === 0 ? [command] : command.commands.flatMap(leaves);
 }
 
-describe('every command', () => {
-  const program = createProgram(testContext());
+describe('every command', async () => {
+  const program = await createProgram(testContext());
   const all = leaves(program).map((command) => {
     const names: string[] = [];
     for (let at: Command | null = command; at !== null; at = at.parent) names.unshift(at.name());

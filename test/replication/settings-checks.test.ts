@@ -1,10 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { ApiError } from '../../src/errors/errors.ts';
-import {
-  checkReplicationName,
-  isSameBucket,
-  parseDestinationUrl,
-} from '../../src/replication/settings-checks.ts';
+import { parseDestinationUrl } from '../../src/replication/destination-url.ts';
+import { checkReplicationName, isSameBucket } from '../../src/replication/settings-checks.ts';
 import { parseSettings } from '../../src/replication/settings.ts';
 
 describe('names', () => {

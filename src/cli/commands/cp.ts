@@ -142,7 +142,7 @@ async function runJob(
   options: CpOptions,
 ): Promise<CopyReport> {
   const { quiet, json } = options;
-  const progress = startProgress(context.output, {
+  const progress = await startProgress(context.output, {
     quiet: quiet === true || json === true,
     nowMs: () => performance.now(),
   });

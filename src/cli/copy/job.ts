@@ -4,8 +4,6 @@ import { InstanceClient } from '../../client/instance-client.ts';
 import { DEFAULT_RETRY } from '../../copy/attempts.ts';
 import { BucketSink } from '../../copy/bucket-sink.ts';
 import { BucketSource } from '../../copy/bucket-source.ts';
-import { FolderSink } from '../../copy/folder-sink.ts';
-import { FolderSource } from '../../copy/folder-source.ts';
 import type { CopySink, CopySource } from '../../copy/types.ts';
 import type { CliContext, ResolvedServer } from '../context.ts';
 import { CliError, UsageError } from '../errors.ts';
@@ -56,10 +54,10 @@ export async function planCopies(
     await Promise.all(clients.map((client) => client.close()));
   };
   try {
-    const sink = sinkMaker(context, to, options, open);
+    const sink = await sinkMaker(context, to, options, open);
     const jobs =
       from.kind === 'folder'
-        ? [folderJob(from.path, sink)]
+        ? [await folderJob(from.path, sink)]
         : await bucketJobs(context, from, sink, open);
     const entryPath = from.kind === 'server' ? from.entryPath : undefined;
     return { jobs, parallel, entries: entryPath === undefined ? [] : [entryPath], close };
@@ -97,14 +95,16 @@ function checkPlaces(from: Resource, to: Resource): void {
   }
 }
 
-function sinkMaker(
+/** Half of what folders need has no use for buckets, so it is loaded only for folders. */
+async function sinkMaker(
   context: CliContext,
   to: Resource,
   { ext, withMeta = false }: FolderOptions,
   open: (server: ResolvedServer) => InstanceClient,
-): SinkMaker {
+): Promise<SinkMaker> {
   const { signal } = context;
   if (to.kind === 'folder') {
+    const { FolderSink } = await import('../../copy/folder-sink.ts');
     const folder = resolvePath(to.path);
     const extension = ext?.replace(/^\./, '') ?? null;
     return () => new FolderSink({ folder, extension, withMeta, retry: DEFAULT_RETRY, signal });
@@ -125,7 +125,8 @@ function sinkMaker(
     });
 }
 
-function folderJob(path: string, sink: SinkMaker): CopyJob {
+async function folderJob(path: string, sink: SinkMaker): Promise<CopyJob> {
+  const { FolderSource } = await import('../../copy/folder-source.ts');
   const folder = resolvePath(path);
   const source = new FolderSource(folder);
   return { from: `folder '${path}'`, name: path, source, sink: sink(undefined) };

@@ -1,5 +1,5 @@
 /** How far a long command is: a bar on a terminal, a plain line now and then elsewhere. Both on stderr. */
-import { Presets, SingleBar } from 'cli-progress';
+import type { SingleBar } from 'cli-progress';
 import { formatSize } from '../sizes.ts';
 import type { Output } from './output.ts';
 
@@ -31,9 +31,16 @@ const BAR_FORMAT =
 
 const SILENT: ProgressReporter = { update: () => undefined, stop: () => undefined };
 
-export function startProgress(output: Output, options: ProgressOptions): ProgressReporter {
+export async function startProgress(
+  output: Output,
+  options: ProgressOptions,
+): Promise<ProgressReporter> {
   if (options.quiet) return SILENT;
-  return output.isErrorTerminal ? new Bar(options.nowMs) : new Lines(output, options.nowMs);
+  if (!output.isErrorTerminal) return new Lines(output, options.nowMs);
+  // Only terminals have need of it.
+  const { Presets, SingleBar } = await import('cli-progress');
+  const barOptions = { format: BAR_FORMAT, barsize: 20, hideCursor: true, gracefulExit: false };
+  return new Bar(new SingleBar(barOptions, Presets.shades_classic), options.nowMs);
 }
 
 /** Rates since the start and the time that is left, as texts. */
@@ -64,11 +71,10 @@ class Bar implements ProgressReporter {
   readonly #nowMs: () => number;
   readonly #startMs: number;
 
-  constructor(nowMs: () => number) {
+  constructor(bar: SingleBar, nowMs: () => number) {
+    this.#bar = bar;
     this.#nowMs = nowMs;
     this.#startMs = nowMs();
-    const options = { format: BAR_FORMAT, barsize: 20, hideCursor: true, gracefulExit: false };
-    this.#bar = new SingleBar(options, Presets.shades_classic);
     this.#bar.start(0, 0, { ...progressFigures({ records: 0, bytes: 0, totalRecords: 0 }, 0) });
   }
 

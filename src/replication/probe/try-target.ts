@@ -2,7 +2,8 @@
 import { BucketMatcher } from '../../auth/permissions.ts';
 import { type AnswerHeaders, answerMessage } from '../answer-headers.ts';
 import { encodePath } from '../scan/entry-path.ts';
-import { parseDestinationUrl, SAME_BUCKET_TEXT } from '../settings-checks.ts';
+import { parseDestinationUrl } from '../destination-url.ts';
+import { SAME_BUCKET_TEXT } from '../settings-checks.ts';
 import { requestText } from '../transfer/answer-body.ts';
 import { chooseCoding } from '../transfer/compression.ts';
 import { RequestGroup, TargetClient, type TargetOptions } from '../transfer/target-client.ts';

@@ -1,6 +1,6 @@
 /** Connections to targets with https through a proxy: a tunnel by CONNECT, and TLS inside it. */
 import { Socket } from 'node:net';
-import { type buildConnector, Pool } from 'undici';
+import type { buildConnector, Pool } from 'undici';
 
 /** Code of errors that only the proxy is to blame for. */
 export const PROXY_REFUSED = 'ERR_PROXY_REFUSED';
@@ -30,17 +30,16 @@ export function newTunnels(
   limitMs: number,
   connectTls: buildConnector.connector,
 ): Tunnels {
-  const pool = new Pool(proxy.origin, {
-    connect: { timeout: limitMs },
-    headersTimeout: limitMs,
-    bodyTimeout: 0,
-  });
+  let pool: Promise<Pool> | undefined;
   const authorization = proxyAuthorization(proxy);
   const headers = authorization === null ? {} : { 'proxy-authorization': authorization };
   const open = async (target: buildConnector.Options): Promise<buildConnector.Options> => {
     const { hostname, port } = target;
     const path = `${hostname}:${port === '' ? '443' : port}`;
-    const { statusCode, socket } = await pool.connect({
+    pool ??= newPool(proxy, limitMs);
+    const { statusCode, socket } = await (
+      await pool
+    ).connect({
       path,
       headers: { ...headers, host: path },
     });
@@ -56,8 +55,18 @@ export function newTunnels(
         (error: unknown) => callback(describe(error, proxy), null),
       );
     },
-    close: () => pool.close(),
+    close: async () => (await pool)?.close(),
   };
+}
+
+/** Few instances have a proxy: what only tunnels need is loaded with the first of them. */
+async function newPool(proxy: URL, limitMs: number): Promise<Pool> {
+  const undici = await import('undici');
+  return new undici.Pool(proxy.origin, {
+    connect: { timeout: limitMs },
+    headersTimeout: limitMs,
+    bodyTimeout: 0,
+  });
 }
 
 /** undici tries again for ever after an error with the code of a broken socket: it takes it for one of its own. */

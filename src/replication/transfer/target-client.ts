@@ -1,6 +1,8 @@
 /** One target as HTTP sees it: connections of their own for each origin, TLS setting and token. Runs in workers. */
 import type { Readable } from 'node:stream';
-import { buildConnector, type Dispatcher, Pool } from 'undici';
+import type { Dispatcher } from 'undici';
+import buildConnector from 'undici/lib/core/connect.js';
+import Pool from 'undici/lib/dispatcher/pool.js';
 import type { AnswerHeaders } from '../answer-headers.ts';
 import type { RecordHeaders } from '../scan/record-headers.ts';
 import { NO_PROXY, proxyFor, type ProxySettings } from './proxy.ts';

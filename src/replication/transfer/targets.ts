@@ -1,5 +1,5 @@
 /** The target clients of one thread, shared by tasks that send to the same place with the same token. */
-import { parseDestinationUrl } from '../settings-checks.ts';
+import { parseDestinationUrl } from '../destination-url.ts';
 import type { TlsMaterial } from './tls-material.ts';
 import { TargetClient, type TargetOptions } from './target-client.ts';
 
