@@ -111,6 +111,7 @@ export async function startReplication(
     provisioned: engine.provisioned,
     onCommitted: (headSequence, buckets) => engine.onCommitted(headSequence, buckets),
     onEvicted: (rows) => engine.onEvicted(rows),
+    neededFrom: (bucketId) => engine.neededFrom(bucketId),
     taskFigures: () => engine.figures(),
     refreshMetrics: () => engine.refreshFigures(METRICS_REFRESH_MS),
     stop: async () => {

@@ -1,10 +1,11 @@
 /** The blocks that a session changes. Each is written again once, when the session is committed. */
 import type { BlockView, RecordMeta } from '../store/block.ts';
-import { decodeMeta, pathOfMeta } from '../store/block.ts';
+import { decodeMeta, pathOfMeta, writtenLabelsOfMeta } from '../store/block.ts';
 import type { RecordChange } from '../store/block-rewrite.ts';
 import { liveRecords, rewriteBlock } from '../store/block-rewrite.ts';
 import { COLUMN_BLOCKS } from '../store/format.ts';
 import { blockKey, chunkKey } from '../store/keys.ts';
+import type { Labels } from '../store/labels.ts';
 import type { RocksReader, WriteBatch } from '../store/rocks.ts';
 import { readBlock } from '../store/run-index.ts';
 
@@ -52,8 +53,12 @@ export class BlockEdits {
 
   /** Path of replication that a record came by. */
   pathOf(view: BlockView, index: number): string {
-    const change = this.#edits.get(view.sequence)?.changes.get(index);
-    return pathOfMeta(change ?? view.metaBytes(view.metaIndex(index)));
+    return pathOfMeta(this.#metaBytes(view, index));
+  }
+
+  /** Labels that a record was written with; `null`: those it has. */
+  writtenLabelsOf(view: BlockView, index: number): Labels | null {
+    return writtenLabelsOfMeta(this.#metaBytes(view, index));
   }
 
   /** @param meta from `encodeMeta`. */
@@ -95,6 +100,11 @@ export class BlockEdits {
     }
     for (const sequence of this.#gone) batch.del(COLUMN_BLOCKS, blockKey(sequence));
     for (const key of this.#goneChunks) batch.del(COLUMN_BLOCKS, key);
+  }
+
+  #metaBytes(view: BlockView, index: number): Buffer {
+    const change = this.#edits.get(view.sequence)?.changes.get(index);
+    return change ?? view.metaBytes(view.metaIndex(index));
   }
 
   #edit(view: BlockView): BlockEdit {

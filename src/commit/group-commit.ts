@@ -17,7 +17,7 @@ import type { CommitStats } from './commit-stats.ts';
 import { newCommitStats } from './commit-stats.ts';
 import type { StagedMutation } from './mutation-flush.ts';
 import { flushMutations } from './mutation-flush.ts';
-import type { MutationSession } from './mutations.ts';
+import type { IsUnread, MutationSession } from './mutations.ts';
 import { admitByQuota, admitByStorage, refusalAhead } from './quota.ts';
 import { diskRefusal, RecordFlush } from './record-flush.ts';
 import type { RowChange, StagedRecord } from './staging.ts';
@@ -260,9 +260,24 @@ export class GroupCommit implements Ingest {
     return isDone;
   }
 
+  /** For one commit, in which places do not change: each bucket is asked for once. */
+  #unreadBlocks(): IsUnread {
+    const firstByBucket = new Map<number, number>();
+    return (bucketId, sequence) => {
+      let first = firstByBucket.get(bucketId);
+      if (first === undefined) {
+        const places = this.#listeners.map((listener) => listener.neededFrom?.(bucketId));
+        first = Math.min(...places.map((place) => place ?? Number.POSITIVE_INFINITY));
+        firstByBucket.set(bucketId, first);
+      }
+      return sequence >= first;
+    };
+  }
+
   #flushMutations(mutations: readonly StagedMutation[]): void {
     const { db, sync, publisher } = this.#options;
-    const flushed = flushMutations(mutations, db, this.#batch, sync, this.#nextSequence);
+    const isUnread = this.#unreadBlocks();
+    const flushed = flushMutations(mutations, db, this.#batch, sync, this.#nextSequence, isUnread);
     if (flushed === undefined) return;
     crashPoint('change-written');
     const { updateBlocks, changedSequences, changedEntries } = flushed.outcome;

@@ -7,7 +7,7 @@ import { BLOCK_MAX_RECORDS, COLUMN_BLOCKS, COLUMN_META } from '../store/format.t
 import { blockKey } from '../store/keys.ts';
 import { putHead } from '../store/head-row.ts';
 import type { RocksReader, WriteBatch } from '../store/rocks.ts';
-import type { LoggedUpdate } from './mutations.ts';
+import type { IsUnread, LoggedUpdate } from './mutations.ts';
 import { MutationSession } from './mutations.ts';
 import { updateBlockKey } from './update-trimmer.ts';
 
@@ -37,6 +37,7 @@ export interface MutationOutcome {
 /**
  * Runs staged mutations and commits their changes.
  * @param firstSequence sequence of the first block that may be added to the log.
+ * @param isUnread see `MutationSession`.
  * @returns undefined when the commit failed or nothing changed; every mutation was told either way.
  */
 export function flushMutations(
@@ -45,8 +46,9 @@ export function flushMutations(
   batch: WriteBatch,
   sync: boolean,
   firstSequence: number,
+  isUnread: IsUnread,
 ): { outcome: MutationOutcome; acknowledge: () => void } | undefined {
-  const session = new MutationSession(reader);
+  const session = new MutationSession(reader, isUnread);
   const succeeded: StagedMutation[] = [];
   for (const mutation of staged) {
     try {

@@ -45,11 +45,15 @@ interface Hit {
   readonly indexes: number[];
 }
 
+/** Whether a task of replication may still look at blocks of the bucket from this sequence on. */
+export type IsUnread = (bucketId: number, sequence: number) => boolean;
+
 /** Runs that a removal over a range takes from the index at once. */
 const PAGE_RUNS = 256;
 
 export class MutationSession {
   readonly #reader: RocksReader;
+  readonly #isUnread: IsUnread;
   readonly #edits = new Map<Entry, EntryEdit>();
   readonly #blocks: BlockEdits;
   readonly #updates = new Map<Entry, LoggedUpdate[]>();
@@ -57,8 +61,9 @@ export class MutationSession {
   /** Told of rows that are removed, while it is set. */
   onRemoved: ((rows: RemovedRows) => void) | undefined;
 
-  constructor(reader: RocksReader) {
+  constructor(reader: RocksReader, isUnread: IsUnread = () => true) {
     this.#reader = reader;
+    this.#isUnread = isUnread;
     this.#blocks = new BlockEdits(reader);
   }
 
@@ -95,10 +100,12 @@ export class MutationSession {
     const { block, index } = found;
     const { contentType, labels: before } = this.metaOf(found);
     const meta = encodeMeta(contentType, labels, path);
-    const recordPath = this.#blocks.pathOf(block, index);
     const ts = block.ts(index);
     this.#isChanged = true;
-    const recordMeta = recordPath === path ? meta : encodeMeta(contentType, labels, recordPath);
+    const recordPath = this.#blocks.pathOf(block, index);
+    const written = this.#writtenLabels(entry, found, before);
+    const isLogged = recordPath === path && written === null;
+    const recordMeta = isLogged ? meta : encodeMeta(contentType, labels, recordPath, written);
     this.#blocks.replaceMeta(block, index, recordMeta);
     const edit = this.#edit(entry);
     const addedBytes = metaWireBytes(contentType, labels) - metaWireBytes(contentType, before);
@@ -116,6 +123,12 @@ export class MutationSession {
     const updates = this.#updates.get(entry) ?? [];
     updates.push({ ts, meta, removedNames });
     this.#updates.set(entry, updates);
+  }
+
+  /** Filters decide by the labels that a record was written with, as long as there is a task that has not come to it. */
+  #writtenLabels({ bucket }: Entry, { block, index }: FoundRecord, before: Labels): Labels | null {
+    if (!this.#isUnread(bucket.id, block.sequence)) return null;
+    return this.#blocks.writtenLabelsOf(block, index) ?? before;
   }
 
   /** Label updates by entry, for the log. */

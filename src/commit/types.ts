@@ -69,6 +69,8 @@ export interface CommitListener {
   onCommitted(headSequence: number, buckets: ReadonlySet<number>): void;
   /** After a quota has given up records. */
   onEvicted?(rows: readonly RemovedRows[]): void;
+  /** Sequence before which the listener needs no block of the bucket any more; default: it needs none. */
+  neededFrom?(bucketId: number): number;
 }
 
 /** Records of one block that were removed. */

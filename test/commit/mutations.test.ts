@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Entry } from '../../src/catalog/model.ts';
 import { RingReader } from '../../src/ring/reader.ts';
+import { writtenLabelsOfMeta } from '../../src/store/block.ts';
 import { readBlock, runsFrom } from '../../src/store/run-index.ts';
 import type { StoreHarness } from '../lib/store-harness.ts';
 import { openHarness, TEST_SETTINGS } from '../lib/store-harness.ts';
@@ -179,6 +180,39 @@ test('the ring does not hand out records that were removed', async () => {
       if (found !== undefined) session.remove(entry, found);
     });
     expect(reader.read(run?.sequence ?? 0, entry.bucket.id, allocate)).toBe('in-store');
+    await store.close();
+  });
+});
+
+test('a record keeps the labels it was written with while somebody has still to read its block', async () => {
+  await withTempDir(async (path) => {
+    const store = await openHarness(path);
+    await store.catalog.createBucket('b', TEST_SETTINGS);
+    const target = store.catalog.entryForWrite('b', 'e');
+    await store.write(target, 7n, Buffer.from('x'), ['state', 'new']);
+    const entry = store.catalog.entry('b', 'e');
+    const [run] = runsFrom(store.db, entry.id, 0n, 1);
+    const sequence = run?.sequence ?? 0;
+    const relabel = (...states: string[]): Promise<unknown> =>
+      store.commits.mutate((session) => {
+        for (const state of states) {
+          const found = session.find(entry, 7n);
+          if (found !== undefined) session.replaceLabels(entry, found, ['state', state]);
+        }
+      });
+    const stored = (): unknown => {
+      const block = readBlock(store.db, sequence);
+      return [block?.metaOf(0).labels[1], block && writtenLabelsOfMeta(block.metaBytes(0))?.[1]];
+    };
+    let neededFrom = sequence;
+    store.commits.addListener({ onCommitted: () => {}, neededFrom: () => neededFrom });
+    await relabel('a', 'b');
+    expect(stored()).toEqual(['b', 'new']);
+    await relabel('c');
+    expect(stored()).toEqual(['c', 'new']);
+    neededFrom++;
+    await relabel('d');
+    expect(stored(), 'nobody needs them any more').toEqual(['d', undefined]);
     await store.close();
   });
 });

@@ -12,6 +12,7 @@ import {
   encodeMeta,
   metaWithoutPath,
   pathOfMeta,
+  writtenLabelsOfMeta,
 } from '../../src/store/block.ts';
 import * as format from '../../src/store/format.ts';
 import * as keys from '../../src/store/keys.ts';
@@ -92,6 +93,20 @@ describe('on-disk format 1', () => {
     expect(decodeMeta(meta, 0)).toEqual({ contentType: 't', labels: ['a', 'b'] });
     expect(metaWithoutPath(meta).toString('hex')).toBe(plain);
     expect(pathOfMeta(Buffer.from(plain, 'hex'))).toBe('');
+  });
+
+  test('a meta with the labels a record was written with is these bytes, and each part is read alone', () => {
+    const meta = encodeMeta('t', ['a', 'b'], 'i:7', ['c', 'd']);
+    const plain = '0001' + '74' + '0001' + '000161' + '0000000162';
+    const path = Buffer.from('i:7').toString('hex');
+    expect(meta.toString('hex')).toBe(`${plain}${path}00` + '0001' + '000163' + '0000000164');
+    expect(pathOfMeta(meta)).toBe('i:7');
+    expect(writtenLabelsOfMeta(meta)).toEqual(['c', 'd']);
+    expect(decodeMeta(meta, 0)).toEqual({ contentType: 't', labels: ['a', 'b'] });
+    expect(metaWithoutPath(meta).toString('hex')).toBe(plain);
+    const withoutPath = encodeMeta('t', ['a', 'b'], '', []);
+    expect([pathOfMeta(withoutPath), writtenLabelsOfMeta(withoutPath)]).toEqual(['', []]);
+    expect(writtenLabelsOfMeta(encodeMeta('t', [], 'i:7'))).toBe(null);
   });
 
   test('a block is these bytes', () => {

@@ -2,7 +2,7 @@
  * What is known of a record's content type and labels, once per distinct value and thread: sensors repeat them in every
  * record.
  */
-import { type BlockView, pathOfMeta } from '../../store/block.ts';
+import { type BlockView, pathOfMeta, writtenLabelsOfMeta } from '../../store/block.ts';
 import type { Labels } from '../../store/labels.ts';
 import { labelValue } from '../../store/labels.ts';
 import { formatBatchV1Tail } from '../../wire/batch-v1.ts';
@@ -19,6 +19,8 @@ export type Carrier = 'batch' | 'single' | 'none';
 export interface MetaInfo {
   readonly contentType: string;
   readonly labels: Labels;
+  /** Labels that the record was written with, which filters decide by (replication §2.1). */
+  readonly writtenLabels: Labels;
   readonly carrier: Carrier;
   /** `,<content type>[,<label>=<value>…]`, for carrier `batch`. */
   readonly tail: Buffer;
@@ -58,7 +60,9 @@ export class MetaCache {
     const known = this.#known.get(key);
     if (known !== undefined) return known;
     const { contentType, labels } = view.meta(metaIndex);
-    const info = describeMeta(contentType, labels, pathOfMeta(view.metaBytes(metaIndex)));
+    const bytes = view.metaBytes(metaIndex);
+    const written = writtenLabelsOfMeta(bytes);
+    const info = describeMeta(contentType, labels, pathOfMeta(bytes), written ?? labels);
     if (this.#known.size >= MAX_METAS) this.#known.clear();
     this.#known.set(key, info);
     return info;
@@ -66,12 +70,18 @@ export class MetaCache {
 }
 
 /** Pure: how content type and labels look in headers, and whether they can. */
-export function describeMeta(contentType: string, labels: Labels, path = ''): MetaInfo {
+export function describeMeta(
+  contentType: string,
+  labels: Labels,
+  path = '',
+  writtenLabels: Labels = labels,
+): MetaInfo {
   const isRemoval = labelValue(labels, REMOVE_LABEL) === 'true';
   const isCompressed = isCompressedType(contentType);
   return {
     contentType,
     labels,
+    writtenLabels,
     isRemoval,
     isCompressed,
     path,

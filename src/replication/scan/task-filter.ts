@@ -1,6 +1,7 @@
 /** The filters of one task over blocks, in the order of replication §2.1. State, where there is any, is per entry. */
 import type { BlockView } from '../../store/block.ts';
 import { BLOCK_KIND_UPDATES, REMOVED_META } from '../../store/format.ts';
+import type { Labels } from '../../store/labels.ts';
 import { compileEntryPatterns, isMetaEntry } from '../entry-pattern.ts';
 import type { FilterState } from '../filter-state.ts';
 import { compileLabelFilter, type LabelPredicate } from '../label-filter.ts';
@@ -16,6 +17,12 @@ import type { MetaCache, MetaInfo } from './meta-cache.ts';
 export interface RecordSink {
   append(view: BlockView, from: number, to: number): void;
 }
+
+/**
+ * Which labels decide: those a record was written with, so that a change of labels on the way neither loses a record nor
+ * brings one in (replication §2.1), or those that it has now.
+ */
+export type LabelsInForce = 'written' | 'current';
 
 /** Distinct metas whose verdict is remembered; policy when full: `forget_all`. */
 const MAX_VERDICTS = 8192;
@@ -90,26 +97,33 @@ export class TaskFilter {
     sink: RecordSink,
     from = 0,
     to: number = view.recordCount,
+    inForce: LabelsInForce = 'written',
   ): void {
     const passesAll = isMetaEntry(entryName) || (this.isStateless && !this.#hasLabelFilter);
     if (passesAll) {
       sink.append(view, from, to);
     } else if (this.isStateless) {
-      this.#filterByMeta(view, sink, from, to);
+      this.#filterByMeta(view, sink, from, to, inForce);
     } else {
-      this.#filterByRecord(view, sink, from, to);
+      this.#filterByRecord(view, sink, from, to, inForce);
     }
   }
 
-  #filterByMeta(view: BlockView, sink: RecordSink, from: number, to: number): void {
+  #filterByMeta(
+    view: BlockView,
+    sink: RecordSink,
+    from: number,
+    to: number,
+    inForce: LabelsInForce,
+  ): void {
     if (view.metaCount === 1) {
-      if (this.#passes(view, 0)) sink.append(view, from, to);
+      if (this.#passes(view, 0, inForce)) sink.append(view, from, to);
       return;
     }
     let start = -1;
     for (let i = from; i < to; i++) {
       const metaIndex = view.metaIndex(i);
-      const passes = metaIndex !== REMOVED_META && this.#passes(view, metaIndex);
+      const passes = metaIndex !== REMOVED_META && this.#passes(view, metaIndex, inForce);
       if (passes && start < 0) start = i;
       if (!passes && start >= 0) {
         sink.append(view, start, i);
@@ -123,22 +137,30 @@ export class TaskFilter {
    * Step by step: the first "no" ends it, so what an earlier filter refuses moves no counter of a later one. Label updates
    * do not touch the counters of sampling (replication §2.4).
    */
-  #filterByRecord(view: BlockView, sink: RecordSink, from: number, to: number): void {
+  #filterByRecord(
+    view: BlockView,
+    sink: RecordSink,
+    from: number,
+    to: number,
+    inForce: LabelsInForce,
+  ): void {
     const { entryId } = view;
     const isSampled = this.#sampler.active && view.kind !== BLOCK_KIND_UPDATES;
     for (let i = from; i < to; i++) {
       const meta = view.metaIndex(i);
-      if (meta === REMOVED_META || !this.#passes(view, meta)) continue;
+      if (meta === REMOVED_META || !this.#passes(view, meta, inForce)) continue;
       if (isSampled && !this.#sampler.accept(entryId, view.ts(i))) continue;
       if (this.#condition === undefined) sink.append(view, i, i + 1);
-      else this.#condition.push(view, i, this.#metas.of(view, meta).labels, sink);
+      else this.#condition.push(view, i, labelsOf(this.#metas.of(view, meta), inForce), sink);
     }
   }
 
   /** Steps 4 and 5. */
-  #passes(view: BlockView, metaIndex: number): boolean {
+  #passes(view: BlockView, metaIndex: number, inForce: LabelsInForce): boolean {
     if (!this.#hasLabelFilter) return true;
     const meta = this.#metas.of(view, metaIndex);
+    // Rare, and has two verdicts.
+    if (meta.writtenLabels !== meta.labels) return this.#passesLabels(labelsOf(meta, inForce));
     let verdict = this.#verdicts.get(meta);
     if (verdict === undefined) {
       verdict = this.#passesLabels(meta.labels);
@@ -147,4 +169,8 @@ export class TaskFilter {
     }
     return verdict;
   }
+}
+
+function labelsOf({ labels, writtenLabels }: MetaInfo, inForce: LabelsInForce): Labels {
+  return inForce === 'written' ? writtenLabels : labels;
 }

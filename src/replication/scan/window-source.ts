@@ -115,7 +115,9 @@ export class WindowSource {
       }
       const part = range.partOf(whole, target.name);
       if (part === null) return true;
-      filter.filter(part.view, target.name, passed, part.from, part.to);
+      // A back-fill is asked for now, and sends records as they are.
+      const inForce = range.isBackfill ? 'current' : 'written';
+      filter.filter(part.view, target.name, passed, part.from, part.to, inForce);
       seenRecords += part.records;
       seenBytes += part.bytes;
       return true;
