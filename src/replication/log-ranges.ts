@@ -23,6 +23,12 @@ export function stopOf(gaps: readonly LogGap[]): number | null {
   return gaps[0]?.from.sequence ?? null;
 }
 
+/** The lower of two sequences, of which `null` is none. */
+export function lowerStop(a: number | null, b: number | null): number | null {
+  if (a === null || b === null) return a ?? b;
+  return Math.min(a, b);
+}
+
 /** The gaps after the task is disabled at `head`. */
 export function openGap(gaps: readonly LogGap[], head: Position): readonly LogGap[] {
   return gaps.at(-1)?.resume === null ? gaps : [...gaps, { from: head, resume: null }];

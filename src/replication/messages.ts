@@ -78,11 +78,14 @@ export interface EntryNames {
   readonly knownUpTo: number;
 }
 
-/** What of a task a worker needs. `version` changes with the settings. */
+/** What of a task a worker needs. */
 export interface TaskSpec {
   readonly id: number;
+  /** Changes with the settings. */
   readonly version: number;
   readonly settings: ReplicationSettings;
+  /** The filters among the settings are former ones, for what lies before this sequence; `null`: they are those of now. */
+  readonly filtersUntil: number | null;
 }
 
 interface ScanJob {

@@ -3,8 +3,8 @@
  * scan without sending, when somebody asks, and goes on from where it stopped the last time.
  */
 import type { Position } from '../catalog/positions.ts';
-import { endOf, recordsBetween, skipGaps, stopOf } from './log-ranges.ts';
-import type { CountResult, EntryNames, ReplicationPool } from './messages.ts';
+import { endOf, lowerStop, recordsBetween, skipGaps, stopOf } from './log-ranges.ts';
+import type { CountResult, EntryNames, ReplicationPool, TaskSpec } from './messages.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { CountState, Task } from './task.ts';
 import { backlogRecords } from './ranges/range.ts';
@@ -140,7 +140,8 @@ export class PendingCounter {
       const { position, gaps } = skipGaps({ position: before.position, gaps: task.gaps });
       const end = this.#endOf(task);
       if (leftMs <= 0 || position.sequence >= end.sequence) return;
-      const result = await this.#run(task, { ...before, position }, stopOf(gaps), entries, leftMs);
+      const from = { ...before, position };
+      const result = await this.#run(task, from, stopOf(gaps), entries, leftMs);
       if (result === undefined) return;
       const { needsEntriesAfter } = result;
       const hasMoved = result.position.sequence > position.sequence;
@@ -159,8 +160,10 @@ export class PendingCounter {
     const { position, filterState } = before;
     const bucketId = task.bucketId ?? 0;
     const { namesEpoch } = this.#scheduler;
-    const place = { bucketId, position, stopSequence, filterState };
-    const scan = { task: task.spec, ...place, entries, namesEpoch };
+    const spec = task.specAt(position.sequence);
+    const stop = lowerStop(stopSequence, spec.filtersUntil);
+    const place = { bucketId, position, stopSequence: stop, filterState };
+    const scan = { task: spec, ...place, entries, namesEpoch };
     try {
       const result = await this.#pool.run({ kind: 'count', ...scan, budgetMs, byEntryFrom: null });
       if (result.kind !== 'count') return undefined;
@@ -169,7 +172,7 @@ export class PendingCounter {
       task.count = {
         ...before,
         position: result.position,
-        filterState: result.filterState,
+        filterState: isPast(spec, result.position) ? null : result.filterState,
         records,
         bytes,
       };
@@ -184,6 +187,11 @@ export class PendingCounter {
     const knownUpTo = this.#source.highestEntryId();
     return { names: this.#source.entryNames(task.bucketId ?? 0, afterId), knownUpTo };
   }
+}
+
+/** Filters begin to count where those before them end. */
+function isPast({ filtersUntil }: TaskSpec, { sequence }: Position): boolean {
+  return filtersUntil !== null && sequence >= filtersUntil;
 }
 
 /** A slice much longer than others is waiting for its target. */

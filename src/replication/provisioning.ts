@@ -9,7 +9,7 @@ import { parseSettings, type ReplicationSettings, toDetailJson } from './setting
 import { Task } from './task.ts';
 import type { RangeChange } from './ranges/range-list.ts';
 import { readTaskStart, type Start } from './ranges/range-times.ts';
-import type { LogGap, TaskCursor, TaskStore } from './types.ts';
+import type { TaskCursor, TaskStore } from './types.ts';
 
 /** What a starting service lends. Nothing of it runs yet. */
 export interface ProvisioningDeps {
@@ -19,7 +19,8 @@ export interface ProvisioningDeps {
   /** @throws ApiError of replication §1.4. */
   readonly check: (name: string, settings: ReplicationSettings) => void;
   readonly cursorAtHead: (settings: ReplicationSettings) => TaskCursor;
-  readonly gapsFor: (task: Task, mode: ReplicationSettings['mode']) => readonly LogGap[];
+  /** @throws ApiError 409. */
+  readonly cursorUnder: (task: Task, settings: ReplicationSettings) => TaskCursor;
   /** Back-fills that a new task begins with. */
   readonly rangesBefore: (start: Start, cursor: TaskCursor) => readonly RangeChange[];
   /** Why back-fills end when the source bucket changes. */
@@ -96,15 +97,13 @@ function create(
 
 function change(deps: ProvisioningDeps, task: Task, settings: ReplicationSettings): Promise<void> {
   if (isDeepStrictEqual(settings, task.settings)) return Promise.resolve();
-  const { store, cursorAtHead, gapsFor, movedText } = deps;
+  const { store, cursorAtHead, cursorUnder, movedText } = deps;
   const isMoved = settings.srcBucket !== task.settings.srcBucket;
-  const gaps = gapsFor(task, settings.mode);
-  const kept = { ...task.cursor, filterState: null, gaps };
-  const cursor = isMoved ? cursorAtHead(settings) : kept;
-  task.changeSettings(settings, Date.now);
+  const cursor = isMoved ? cursorAtHead(settings) : cursorUnder(task, settings);
+  task.changeSettings(settings, Date.now, cursor.pastFilters);
   if (isMoved) {
     task.moveTo(cursor);
     task.ranges.abandon(movedText, Date.now());
-  } else task.gaps = gaps;
+  } else task.gaps = cursor.gaps;
   return store.save({ id: task.id, name: task.name, settings }, cursor, task.ranges.rows());
 }

@@ -11,7 +11,7 @@ import { noteCompression } from './compression-note.ts';
 import { LetterRetry } from './letters/letter-retry.ts';
 import { IdleTasks } from './idle-tasks.ts';
 import { LogHeads } from './log-heads.ts';
-import { openGap, skipGaps, stopOf } from './log-ranges.ts';
+import { openGap, stopOf } from './log-ranges.ts';
 import type { ReplicationPool, SendJob, SendResult, SliceFailure } from './messages.ts';
 import type { PendingLimit } from './pending-limit.ts';
 import { PausedProbe } from './paused-probe.ts';
@@ -267,7 +267,7 @@ export class Scheduler {
     this.#idle.delete(task);
     const bucket = this.#resolve(task);
     if (task.loadError !== null || task.mode === 'disabled' || bucket === undefined) return;
-    Object.assign(task, skipGaps(task));
+    task.settlePlace();
     const budgetWaitMs = this.#budgetWaitMs(task);
     if (budgetWaitMs > 0) {
       this.#waits.wait(task, budgetWaitMs);
@@ -321,7 +321,7 @@ export class Scheduler {
     const sequence = Math.min(task.position.sequence, this.#heads.firstOf(bucket.id));
     const position: Position = { partition: 0, sequence, bucketOrdinal: 0 };
     const gaps = task.mode === 'disabled' ? openGap([], position) : [];
-    task.moveTo({ ...task.cursor, bucketId: bucket.id, position, gaps });
+    task.moveTo({ ...task.cursor, bucketId: bucket.id, position, gaps, pastFilters: [] });
     task.ranges.abandon(REPLACED_TEXT, Date.now());
     return bucket;
   }

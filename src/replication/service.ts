@@ -11,6 +11,7 @@ import type { ReplicationPool } from './messages.ts';
 import type { EntryLags } from './lag/entry-lag.ts';
 import type { MinuteFigures } from './lag/minute-rate.ts';
 import { type PendingCounter, type PendingFigures } from './pending.ts';
+import { withPastFilters } from './past-filters.ts';
 import { provisionTask } from './provisioning.ts';
 import { BackfillService, newBackfill } from './ranges/backfill-service.ts';
 import type { RangeChange } from './ranges/range-list.ts';
@@ -150,7 +151,7 @@ export class TaskService implements ReplicationService {
         this.#check(name, settings);
       },
       cursorAtHead: (settings: ReplicationSettings) => this.#cursorAtHead(settings),
-      gapsFor: (task: Task, mode: ReplicationSettings['mode']) => this.#gapsFor(task, mode),
+      cursorUnder: (task: Task, settings: ReplicationSettings) => this.#cursorUnder(task, settings),
       rangesBefore,
       movedText: MOVED_TEXT,
     };
@@ -253,13 +254,12 @@ export class TaskService implements ReplicationService {
       await this.#checkCertificates();
       if (!givesToken(body)) checkKeptToken(task.settings, settings.dstHost);
       const isMoved = settings.srcBucket !== task.settings.srcBucket;
-      const fresh = { ...task.cursor, filterState: null };
-      const gaps = this.#gapsFor(task, settings.mode);
       const { scheduler, store } = this.#options;
-      // No progress in the old bucket may be stored after the cursor in the new one.
-      if (isMoved) await scheduler.hold(task);
-      const cursor = isMoved ? this.#cursorAtHead(settings) : { ...fresh, gaps };
+      // No progress under the old settings may be stored after the cursor of the new ones.
+      await scheduler.hold(task);
+      let cursor: TaskCursor;
       try {
+        cursor = isMoved ? this.#cursorAtHead(settings) : this.#cursorUnder(task, settings);
         const ranges = isMoved
           ? task.ranges.abandonedRows(MOVED_TEXT, Date.now())
           : task.ranges.rows();
@@ -268,13 +268,12 @@ export class TaskService implements ReplicationService {
         scheduler.changed(task);
         throw error;
       }
-      task.changeSettings(settings, Date.now);
+      task.changeSettings(settings, Date.now, cursor.pastFilters);
       this.#stopIfUnusable(task);
-      // Unless it moves, the position is the task's own: a slice may have gone on meanwhile.
       if (isMoved) {
         task.moveTo(cursor);
         task.ranges.abandon(MOVED_TEXT, Date.now());
-      } else task.gaps = gaps;
+      } else task.gaps = cursor.gaps;
       scheduler.changed(task);
       await this.comparisons.interrupt(task);
     });
@@ -378,7 +377,22 @@ export class TaskService implements ReplicationService {
   #cursorAtHead({ srcBucket, mode }: ReplicationSettings): TaskCursor {
     const { bucketId, position } = this.#options.scheduler.headOf(srcBucket);
     const gaps = mode === 'disabled' ? openGap([], position) : [];
-    return { bucketId, position, gaps, filterState: null, removedAtSource: 0, droppedRecords: 0 };
+    const counts = { removedAtSource: 0, droppedRecords: 0 };
+    return { bucketId, position, gaps, pastFilters: [], filterState: null, ...counts };
+  }
+
+  /** The same place under new settings of the same bucket. @throws ApiError 409. */
+  #cursorUnder(task: Task, settings: ReplicationSettings): TaskCursor {
+    const { scheduler } = this.#options;
+    task.settlePlace();
+    const pastFilters = withPastFilters(task.pastFilters, task.settings, settings, {
+      position: task.position.sequence,
+      end: scheduler.bucketEnd(task).sequence,
+      head: scheduler.headOf(task.settings.srcBucket).position.sequence,
+    });
+    const filterState = pastFilters.length === 0 ? null : task.filterState;
+    const gaps = this.#gapsFor(task, settings.mode);
+    return { ...task.cursor, gaps, pastFilters, filterState };
   }
 
   /** What is written while a task is disabled is not for it; what it had not sent before stays (replication §3). */

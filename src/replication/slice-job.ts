@@ -1,6 +1,6 @@
 /** The next slice of a task: of its live cursor, or of one of its ranges. */
 import { BugError } from '../errors/errors.ts';
-import { stopOf } from './log-ranges.ts';
+import { lowerStop, stopOf } from './log-ranges.ts';
 import type { ReplicationPool, SendJob, SendResult } from './messages.ts';
 import type { TaskRange } from './ranges/range.ts';
 import { scanOf } from './ranges/range-turns.ts';
@@ -24,7 +24,6 @@ export function newSendJob(
   const { budget } = task.settings;
   const common = {
     kind: 'send',
-    task: task.spec,
     bucketId,
     entries: task.entries,
     namesEpoch,
@@ -35,16 +34,27 @@ export function newSendJob(
   } as const;
   if (range === null) {
     const { position, filterState, resendSequence } = task;
-    const stopSequence = stopOf(task.gaps);
+    const spec = task.specAt(position.sequence);
+    const stopSequence = lowerStop(stopOf(task.gaps), spec.filtersUntil);
     const isAwaited = task.ranges.next() !== undefined;
     const place = { position, filterState, resendSequence, stopSequence };
-    return { ...common, ...place, line: task.line.buffer, range: null, isAwaited, dropRecords };
+    const { line } = task;
+    return {
+      ...common,
+      ...place,
+      task: spec,
+      line: line.buffer,
+      range: null,
+      isAwaited,
+      dropRecords,
+    };
   }
   const { position, filterState, end, kind } = range.stored;
   // Labels of records that the target has already are made equal: no update follows in a back-fill.
   const resendSequence = kind === 'backfill' ? 0 : range.resendSequence;
   return {
     ...common,
+    task: task.spec,
     position,
     filterState,
     resendSequence,

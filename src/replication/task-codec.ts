@@ -5,6 +5,7 @@ import type { Position } from '../catalog/positions.ts';
 import type { FilterState } from './filter-state.ts';
 import type { TokenOwner, TokenVault } from '../secrets/token-vault.ts';
 import type { DayUse } from './budget/budget-plan.ts';
+import type { PastFilters } from './past-filters.ts';
 import { targetPlace } from './settings-checks.ts';
 import type { TokenSettings } from './settings.ts';
 import type { DeadLetter, LogGap, StoredTask, TaskCursor } from './types.ts';
@@ -121,23 +122,26 @@ interface CursorRow {
   readonly removedAtSource: number;
   /** Missing in rows of former versions. */
   readonly droppedRecords?: number;
+  /** Missing in rows of former versions. */
+  readonly pastFilters?: readonly PastFilters[];
   readonly filterState: string | null;
 }
 
 export function encodeCursor(cursor: TaskCursor): Buffer {
-  const { position, bucketId, gaps, removedAtSource, droppedRecords } = cursor;
+  const { position, bucketId, gaps, removedAtSource, droppedRecords, pastFilters } = cursor;
   const filterState = encodeFilterState(cursor.filterState);
   const counts = { removedAtSource, droppedRecords };
-  const row: CursorRow = { position, bucketId, gaps, ...counts, filterState };
+  const row: CursorRow = { position, bucketId, gaps, ...counts, pastFilters, filterState };
   return encode(row);
 }
 
 /** @throws StoreFormatError. */
 export function decodeCursor(bytes: Buffer): TaskCursor {
   const row = decode(bytes, 'cursor') as CursorRow;
-  const { position, bucketId, gaps, removedAtSource, droppedRecords = 0 } = row;
+  const { position, bucketId, gaps, removedAtSource, droppedRecords = 0, pastFilters = [] } = row;
   const filterState = decodeFilterState(row.filterState);
-  return { position, bucketId, gaps, removedAtSource, droppedRecords, filterState };
+  const counts = { removedAtSource, droppedRecords };
+  return { position, bucketId, gaps, ...counts, pastFilters, filterState };
 }
 
 /** Text of a state of filters within a row. */

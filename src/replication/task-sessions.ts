@@ -12,6 +12,7 @@ const MAX_SESSIONS = 1024;
 
 export interface TaskSession {
   readonly version: number;
+  readonly filtersUntil: number | null;
   readonly filter: TaskFilter;
   readonly limits: BatchLimits;
   /** One for all tasks whose windows are equal; `null` when they depend on the task's own state. */
@@ -51,7 +52,8 @@ export class TaskSessions {
   /** @throws ApiError 422 or JsonSyntaxError when the stored condition cannot be compiled. */
   sessionOf(task: TaskSpec): TaskSession {
     const known = this.#sessions.get(task.id);
-    if (known?.version === task.version) return known;
+    const { version, filtersUntil } = task;
+    if (known?.version === version && known.filtersUntil === filtersUntil) return known;
     const session = this.#open(task);
     this.#forget(task.id);
     this.#sessions.set(task.id, session);
@@ -79,7 +81,8 @@ export class TaskSessions {
       maxHeaderBytes,
     };
     const signature = filter.isStateless ? this.#signatureOf(task, limits) : null;
-    return { version: task.version, filter, limits, signature, memory: new RefusalMemory() };
+    const { version, filtersUntil } = task;
+    return { version, filtersUntil, filter, limits, signature, memory: new RefusalMemory() };
   }
 
   #signatureOf({ settings }: TaskSpec, limits: BatchLimits): Signature {

@@ -8,6 +8,8 @@ import { MinuteRate } from './lag/minute-rate.ts';
 import { TaskPace } from './lag/task-pace.ts';
 import type { FilterState } from './filter-state.ts';
 import type { EntryNames, TaskSpec } from './messages.ts';
+import { skipGaps } from './log-ranges.ts';
+import { type PastFilters, pastFiltersAt } from './past-filters.ts';
 import { TaskRanges } from './ranges/range-list.ts';
 import type { StoredRange } from './ranges/range.ts';
 import type { ReplicationSettings } from './settings.ts';
@@ -68,6 +70,7 @@ export class Task {
   position: Position;
   bucketId: number | null;
   gaps: readonly LogGap[];
+  pastFilters: readonly PastFilters[];
   filterState: FilterState | null;
   removedAtSource: number;
   /** Records that a quota gave up before the task came to them, since the start of the process. */
@@ -140,6 +143,7 @@ export class Task {
     this.position = cursor.position;
     this.bucketId = cursor.bucketId;
     this.gaps = cursor.gaps;
+    this.pastFilters = cursor.pastFilters;
     this.filterState = cursor.filterState;
     this.removedAtSource = cursor.removedAtSource;
     this.droppedRecords = cursor.droppedRecords;
@@ -156,21 +160,52 @@ export class Task {
     return this.mode !== 'disabled' && this.isAvailable && canRun;
   }
 
+  /** With the filters of now. */
   get spec(): TaskSpec {
-    return { id: this.id, version: this.version, settings: this.settings };
+    const { id, version, settings } = this;
+    return { id, version, settings, filtersUntil: null };
+  }
+
+  /** With the filters for what lies at a sequence of the log. */
+  specAt(sequence: number): TaskSpec {
+    const { id, version, settings } = this;
+    const past = pastFiltersAt(this.pastFilters, sequence);
+    if (past === undefined) return this.spec;
+    return { id, version, settings: { ...settings, ...past.filters }, filtersUntil: past.until };
+  }
+
+  /** Puts the position behind gaps that it has come to, and forgets filters that nothing waits for any more. */
+  settlePlace(): void {
+    const { position, gaps } = skipGaps(this);
+    this.position = position;
+    this.gaps = gaps;
+    const past = this.pastFilters.filter(({ until }) => until > position.sequence);
+    if (past.length === this.pastFilters.length) return;
+    this.pastFilters = past;
+    // The next filters begin to count here.
+    this.filterState = null;
   }
 
   get cursor(): TaskCursor {
-    const { position, bucketId, gaps, filterState, removedAtSource, droppedRecords } = this;
-    return { position, bucketId, gaps, filterState, removedAtSource, droppedRecords };
+    const { position, bucketId, gaps, pastFilters, filterState } = this;
+    const { removedAtSource, droppedRecords } = this;
+    return { position, bucketId, gaps, pastFilters, filterState, removedAtSource, droppedRecords };
   }
 
-  /** Takes new settings: everything learnt under the old ones is void, the position stays. */
-  changeSettings(settings: ReplicationSettings, nowMs: () => number): void {
+  /**
+   * Takes new settings: everything learnt under the old ones is void, the position stays.
+   * @param pastFilters for what waits; counters of the first of them go on, others begin anew.
+   */
+  changeSettings(
+    settings: ReplicationSettings,
+    nowMs: () => number,
+    pastFilters: readonly PastFilters[] = [],
+  ): void {
     this.settings = settings;
     this.version++;
     this.loadError = null;
-    this.filterState = null;
+    this.pastFilters = pastFilters;
+    if (pastFilters.length === 0) this.filterState = null;
     this.ranges.forgetFilterStates();
     this.isAvailable = settings.mode === 'enabled';
     this.diagnostics = new HourlyDiagnostics(nowMs);
@@ -186,6 +221,7 @@ export class Task {
     this.position = cursor.position;
     this.bucketId = cursor.bucketId;
     this.gaps = cursor.gaps;
+    this.pastFilters = cursor.pastFilters;
     this.filterState = cursor.filterState;
     this.removedAtSource = cursor.removedAtSource;
     this.droppedRecords = cursor.droppedRecords;
@@ -197,7 +233,7 @@ export class Task {
 
   /** The live cursor jumps forward within its bucket; what it leaves behind is in the ranges. */
   moveLive(position: Position): void {
-    this.moveTo({ ...this.cursor, position, gaps: [] });
+    this.moveTo({ ...this.cursor, position, gaps: [], pastFilters: [] });
   }
 
   /** The running slice, if any, ends now and gives up its requests. */

@@ -8,6 +8,7 @@ import type { StoredRange } from './ranges/range.ts';
 import type { Comparisons } from './compare/compare-service.ts';
 import type { DeadLetters } from './letters/letter-service.ts';
 import type { LetterStore } from './letters/letter-store.ts';
+import type { PastFilters } from './past-filters.ts';
 import type { ReplicationSettings, TokenSettings } from './settings.ts';
 
 /**
@@ -103,6 +104,8 @@ export interface TaskCursor {
   readonly bucketId: number | null;
   /** Ascending; all of them behind `position`. */
   readonly gaps: readonly LogGap[];
+  /** Filters of former settings, for what was written under them and lies behind `position`; ascending. */
+  readonly pastFilters: readonly PastFilters[];
   /** Counters of stateful filters, as they are at `position`; `null` at the start and for stateless filters. */
   readonly filterState: FilterState | null;
   /** Records of the bucket that were removed before the task had seen them. */

@@ -12,6 +12,7 @@ const CURSOR: TaskCursor = {
   position: { partition: 0, sequence: 1, bucketOrdinal: 0 },
   bucketId: 1,
   gaps: [],
+  pastFilters: [],
   filterState: null,
   removedAtSource: 0,
   droppedRecords: 0,

@@ -133,7 +133,7 @@ export class SliceDriver {
   #job(): SendJob {
     return {
       kind: 'send',
-      task: { id: this.#id, version: 1, settings: this.settings },
+      task: { id: this.#id, version: 1, settings: this.settings, filtersUntil: null },
       bucketId: BUCKET,
       position: this.position,
       stopSequence: this.stopSequence,

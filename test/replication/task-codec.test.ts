@@ -7,6 +7,7 @@ import {
   encodeDeadLetter,
   encodeTask,
 } from '../../src/replication/task-codec.ts';
+import { filtersOf } from '../../src/replication/past-filters.ts';
 import type { TaskCursor } from '../../src/replication/types.ts';
 import { newVault } from '../lib/engine-fixture.ts';
 import { settingsFor } from '../lib/slice-driver.ts';
@@ -17,6 +18,9 @@ const cursor: TaskCursor = {
   position: { partition: 0, sequence: 2 ** 40, bucketOrdinal: 7 },
   bucketId: 3,
   gaps: [{ from: { partition: 0, sequence: 5, bucketOrdinal: 1 }, resume: null }],
+  pastFilters: [
+    { until: 9, filters: filtersOf(settingsFor('http://x', { whenText: '{"10":1}', eachS: 0.5 })) },
+  ],
   droppedRecords: 3,
   removedAtSource: 2,
   filterState: {

@@ -1,5 +1,5 @@
 /** What of each entry a task still has to send, found by a scan of its log in a worker when somebody asks. */
-import { skipGaps, stopOf } from '../log-ranges.ts';
+import { lowerStop, skipGaps, stopOf } from '../log-ranges.ts';
 import type { CountJob, CountResult, EntryNames, ReplicationPool } from '../messages.ts';
 import type { Scheduler } from '../scheduler.ts';
 import type { Task } from '../task.ts';
@@ -84,12 +84,13 @@ export class EntryLags {
     entries: EntryNames | null,
   ): Promise<CountResult | undefined> {
     const { position, gaps } = skipGaps({ position: task.position, gaps: task.gaps });
+    const spec = task.specAt(position.sequence);
     const job: CountJob = {
       kind: 'count',
-      task: task.spec,
+      task: spec,
       bucketId: task.bucketId ?? 0,
       position,
-      stopSequence: stopOf(gaps),
+      stopSequence: lowerStop(stopOf(gaps), spec.filtersUntil),
       filterState: task.filterState,
       entries,
       namesEpoch: this.#scheduler.namesEpoch,

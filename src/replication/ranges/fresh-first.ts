@@ -47,7 +47,9 @@ export function leavesBehind(
   lagMs: number,
   limits: FreshFirstLimits,
 ): boolean {
-  return task.settings.order === 'newest' && isLeftBehind(task, end, lagMs, limits);
+  // What waits under former filters is sent before.
+  if (task.settings.order !== 'newest' || task.pastFilters.length > 0) return false;
+  return isLeftBehind(task, end, lagMs, limits);
 }
 
 /** The live cursor jumps to the end; what it had before it becomes segments. While no slice runs. @param nowMs wall clock. */
