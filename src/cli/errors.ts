@@ -1,7 +1,7 @@
 /** What goes wrong at the command line, and how it is told. */
 import { ApiError, ConfigError, MillraceError } from '../errors/errors.ts';
 import { redactText } from '../logging/redact.ts';
-import { classifyTransportError } from '../replication/transport-error.ts';
+import { classifyTransportError, type TransportFailure } from '../replication/transport-error.ts';
 
 /** Exit codes of every command (replication §9.2); an interrupt gives 128 and the signal's number, as in shells. */
 export const EXIT_OK = 0;
@@ -64,6 +64,10 @@ export function statusName(status: number): string {
 /** Keys of `classifyTransportError`. */
 const TIMEOUT_KEY = -2;
 const UNKNOWN_KEY = -1;
+const CONNECT_KEY = -3;
+
+const TOKEN_HINT =
+  'The token is missing or wrong: it stands with the alias, or in the URL as https://<token>@<host>/.';
 
 /** An error as one line, and what to do next where that is known. */
 export interface ErrorText {
@@ -78,14 +82,23 @@ export interface ErrorText {
 export function describeError(error: unknown): ErrorText {
   if (error instanceof CliError) return error;
   if (error instanceof ApiError) {
-    return { message: `[${statusName(error.status)}] ${error.message}`, hint: error.hint };
+    const hint = error.hint ?? (error.status === 401 ? TOKEN_HINT : undefined);
+    return { message: `[${statusName(error.status)}] ${error.message}`, hint };
   }
   if (error instanceof MillraceError) return error;
   if (!(error instanceof Error)) return { message: redactText(String(error)), hint: undefined };
   const failure = classifyTransportError(error);
   if (failure.key === UNKNOWN_KEY) return { message: redactText(error.message), hint: undefined };
   const kind = failure.key === TIMEOUT_KEY ? 'Timeout' : 'ConnectionError';
-  return { message: `[${kind}] ${failure.message}`, hint: undefined };
+  return { message: `[${kind}] ${failure.message}`, hint: connectionHint(failure) };
+}
+
+/** What to look at first when nobody answered. */
+function connectionHint({ key, kind, message }: TransportFailure): string | undefined {
+  if (key !== CONNECT_KEY) return undefined;
+  if (kind === 'unreachable') return 'Is the server running, and is its address right?';
+  if (message.startsWith('ENOTFOUND')) return 'Is the name of the host right?';
+  return 'Is it a server with TLS? --ca-cert trusts a certificate of your own, --ignore-ssl any.';
 }
 
 /** The exit code for whatever a command threw. */

@@ -24,6 +24,7 @@ const NOUNS: readonly (readonly [names: readonly string[], load: () => Promise<A
   [['lifecycle', 'lc'], async () => (await import('./commands/lifecycle.ts')).addLifecycleCommands],
   [['cp'], async () => (await import('./commands/cp.ts')).addCpCommand],
   [['query'], async () => (await import('./commands/query.ts')).addQueryCommand],
+  [['write'], async () => (await import('./commands/write.ts')).addWriteCommand],
   [['rm'], async () => (await import('./commands/rm.ts')).addRmCommand],
   [['watch'], async () => (await import('./commands/watch.ts')).addWatchCommand],
   [['completion'], async () => (await import('./commands/completion.ts')).addCompletionCommand],

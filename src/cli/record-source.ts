@@ -1,11 +1,12 @@
 /** Records of a bucket for commands that look at them or remove them. */
-import { type EntryFigures, InstanceClient } from '../client/instance-client.ts';
+import type { EntryFigures, InstanceClient } from '../client/instance-client.ts';
 import { DEFAULT_RETRY } from '../copy/attempts.ts';
 import { BucketSource } from '../copy/bucket-source.ts';
 import { BudgetLease, ByteBudget } from '../copy/byte-budget.ts';
 import { DEFAULT_MEMORY_BYTES } from '../copy/copy.ts';
-import { type CopyFilter, type EntryReader, NO_FILTER } from '../copy/types.ts';
+import { type CopyFilter, type EntryReader, type FailedRecord, NO_FILTER } from '../copy/types.ts';
 import { compileEntryPatterns } from '../replication/entry-pattern.ts';
+import { withInstance } from './api/instance.ts';
 import type { CliContext } from './context.ts';
 import { CliError, EXIT_FAILURE, UsageError } from './errors.ts';
 import type { ConditionOptions, LabelOptions } from './filter-options.ts';
@@ -40,19 +41,15 @@ export async function withBucket(
   patterns: readonly string[] | undefined,
   use: (open: OpenBucket) => Promise<void>,
 ): Promise<void> {
-  const { signal } = context;
-  const client = new InstanceClient(context.resolve(server));
-  const giveUp = (): void => client.group.abort(new DOMException('Interrupted', 'AbortError'));
-  signal.addEventListener('abort', giveUp);
-  const source = new BucketSource({
-    client,
-    bucket,
-    side: `bucket '${bucket}'`,
-    retry: DEFAULT_RETRY,
-    ttlS: 60,
-    signal,
-  });
-  try {
+  await withInstance(context, server, async (client) => {
+    const source = new BucketSource({
+      client,
+      bucket,
+      side: `bucket '${bucket}'`,
+      retry: DEFAULT_RETRY,
+      ttlS: 60,
+      signal: context.signal,
+    });
     const all = await source.entries();
     const wanted = entryPath === undefined ? patterns : [entryPath];
     const isWanted = compileEntryPatterns(wanted ?? []);
@@ -61,28 +58,15 @@ export async function withBucket(
       throw new CliError(`Entry '${entryPath}' of bucket '${bucket}' has no records`);
     }
     const lease = new BudgetLease(new ByteBudget(DEFAULT_MEMORY_BYTES));
-    const onFailed = ({
-      entry,
-      ts,
-      reason,
-    }: {
-      entry: string;
-      ts: bigint;
-      reason: string;
-    }): void => {
-      context.output.error({
-        message: `Record ${ts} of entry '${entry}': ${reason}`,
-        hint: undefined,
-      });
+    const onFailed = ({ entry, ts, reason }: FailedRecord): void => {
+      const message = `Record ${ts} of entry '${entry}': ${reason}`;
+      context.output.error({ message, hint: undefined });
       context.exitCode = EXIT_FAILURE;
     };
     const reader = (entry: string, filter: CopyFilter): EntryReader =>
       source.reader(entry, filter, { lease, onFailed });
     await use({ client, bucket, entries, reader });
-  } finally {
-    signal.removeEventListener('abort', giveUp);
-    await client.close();
-  }
+  });
 }
 
 export function filterOf(

@@ -22,10 +22,13 @@ export async function runCli(args: readonly string[], context: CliContext): Prom
 }
 
 async function complete(words: readonly string[], context: CliContext): Promise<number> {
-  const { completions } = await import('./completion.ts');
-  const program = await createProgram(context, words.slice(0, -1));
-  const names = (): readonly string[] => [...context.aliases.aliases().keys()];
-  for (const word of completions(program, words, names)) context.output.line(word);
+  const [{ completions }, { knownNames }, program] = await Promise.all([
+    import('./completion.ts'),
+    import('./known-names.ts'),
+    createProgram(context, words.slice(0, -1)),
+  ]);
+  const found = await completions(program, words, knownNames(context));
+  for (const word of found) context.output.line(word);
   return EXIT_OK;
 }
 

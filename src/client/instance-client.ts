@@ -74,6 +74,8 @@ export class InstanceClient {
   readonly http: TargetClient;
   /** Everything asked through this client is given up together. */
   readonly group: RequestGroup = new RequestGroup();
+  /** Whether there was any answer, of whatever status. */
+  hasAnswered = false;
   /** Of the last answer, `null` before the first; `[1, 21]`. */
   apiVersion: readonly [number, number] | null = null;
   /** The product behind the `server` header, in lower case; an empty text when it is not named. */
@@ -200,6 +202,7 @@ export class InstanceClient {
     const headers = content === null ? [] : ['content-type', 'application/json'];
     const request = { method, path, headers, recordHeaders: null, body: content };
     const answer = await openAnswer(this.http, request, this.group);
+    this.hasAnswered = true;
     if (this.apiVersion === null) this.#learn(answer);
     return answer;
   }

@@ -1,5 +1,6 @@
 /** Trying again after errors that may pass. */
 import { setTimeout as delay } from 'node:timers/promises';
+import type { InstanceClient } from '../client/instance-client.ts';
 import { MillraceError } from '../errors/errors.ts';
 import { classifyTransportError, type TransportFailure } from '../replication/transport-error.ts';
 import { CopyInterruptedError, CopyStoppedError } from './types.ts';
@@ -71,6 +72,11 @@ export class Attempts {
       throw new CopyInterruptedError('interrupted', { cause: error });
     }
   }
+}
+
+/** A server that never answered is rather mistyped than away for a moment: no use to try again. */
+export function isFirstContact({ hasAnswered }: InstanceClient, error: unknown): boolean {
+  return !hasAnswered && !(error instanceof MillraceError);
 }
 
 /** Status and reason of anything that was thrown, for people. */

@@ -19,7 +19,7 @@ import type { SentBatch } from '../replication/transfer/send-result.ts';
 import { type SendCounter, Sender } from '../replication/transfer/sender.ts';
 import { checkTarget } from '../replication/transfer/target-check.ts';
 import type { DeadLetter } from '../replication/types.ts';
-import { Attempts, type RetryOptions } from './attempts.ts';
+import { Attempts, isFirstContact, type RetryOptions } from './attempts.ts';
 import { BucketReader, type ReaderContext } from './bucket-reader.ts';
 import {
   CopyInterruptedError,
@@ -93,6 +93,7 @@ export class BucketSink implements CopySink {
         return false;
       } catch (error) {
         if (error instanceof ApiError && error.status === 404) return this.#create(settings);
+        if (isFirstContact(client, error)) throw error;
         await attempts.failed(error, side);
       }
     }
@@ -110,10 +111,18 @@ export class BucketSink implements CopySink {
   }
 
   async write(entry: string, page: Page): Promise<WriteOutcome> {
-    let outcome: WriteOutcome = { copied: 0, copiedBytes: 0, skipped: 0, failed: [] };
+    let outcome: WriteOutcome = {
+      copied: 0,
+      copiedBytes: 0,
+      skipped: 0,
+      failed: [],
+      endedBy: null,
+    };
     for (const batch of this.#toBatches(entry, page)) {
       try {
         outcome = addSent(outcome, await this.#send(batch));
+      } catch (endedBy) {
+        return { ...outcome, endedBy };
       } finally {
         this.#large.delete(batch);
       }
@@ -242,6 +251,7 @@ function addSent(outcome: WriteOutcome, sent: SentBatch): WriteOutcome {
     copiedBytes: outcome.copiedBytes + bytes,
     skipped: outcome.skipped + duplicates,
     failed: failed.length === 0 ? outcome.failed : [...outcome.failed, ...failed],
+    endedBy: null,
   };
 }
 

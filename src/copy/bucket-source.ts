@@ -3,7 +3,7 @@ import type { BucketSettings, EntryFigures } from '../client/instance-client.ts'
 import type { TimeRange } from '../client/query-body.ts';
 import type { RecordHead } from '../client/record-heads.ts';
 import { MAX_BATCH_RECORDS } from '../replication/scan/batch.ts';
-import { Attempts } from './attempts.ts';
+import { Attempts, isFirstContact } from './attempts.ts';
 import { BucketReader, LARGE_RECORD_BYTES, type ReaderContext } from './bucket-reader.ts';
 import type { BudgetLease } from './byte-budget.ts';
 import { type FilterPlan, planFilter } from './filter-plan.ts';
@@ -55,6 +55,7 @@ export class BucketSource implements CopySource {
       try {
         return await client.bucketInfo(bucket);
       } catch (error) {
+        if (isFirstContact(client, error)) throw error;
         await attempts.failed(error, side);
       }
     }

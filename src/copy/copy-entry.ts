@@ -106,6 +106,7 @@ export class EntryCopy {
       tally.copiedBytes += outcome.copiedBytes;
       tally.skippedRecords += outcome.skipped;
       for (const failed of outcome.failed) onFailed(failed);
+      if (outcome.endedBy !== null) throw outcome.endedBy;
     }
   }
 

@@ -83,7 +83,8 @@ export class FolderSink implements CopySink {
     let copied = 0;
     let copiedBytes = 0;
     let start = 0;
-    for (let at = 0; at < heads.length; at += FILES_IN_FLIGHT) {
+    let endedBy: unknown = null;
+    for (let at = 0; at < heads.length && endedBy === null; at += FILES_IN_FLIGHT) {
       const part = heads.slice(at, at + FILES_IN_FLIGHT);
       const writes = part.map((head) => {
         const end = start + head.lengthBytes;
@@ -91,17 +92,19 @@ export class FolderSink implements CopySink {
         start = end;
         return this.#writeRecord(entry, path, head, bytes);
       });
-      const refusals = await settleAll(writes);
+      // Files that are being written are finished before anything else.
+      const results = await Promise.allSettled(writes);
       for (const [index, { ts, lengthBytes }] of part.entries()) {
-        const refusal = refusals[index] ?? null;
-        if (refusal !== null) failed.push({ entry, ts, ...refusal });
+        const result = results[index];
+        if (result?.status !== 'fulfilled') endedBy ??= result?.reason;
+        else if (result.value !== null) failed.push({ entry, ts, ...result.value });
         else {
           copied++;
           copiedBytes += lengthBytes;
         }
       }
     }
-    return { copied, copiedBytes, skipped: 0, failed };
+    return { copied, copiedBytes, skipped: 0, failed, endedBy };
   }
 
   /** @returns why it was not written. @throws CopyStoppedError when no other can be either. */
@@ -175,12 +178,6 @@ export class FolderSink implements CopySink {
   #pathOf(entry: string): string {
     return join(this.#options.folder, entryFolder(entry));
   }
-}
-
-/** Waits for all before it rejects: files that are being written are finished. */
-async function settleAll<T>(writes: readonly Promise<T>[]): Promise<T[]> {
-  await Promise.allSettled(writes);
-  return Promise.all(writes);
 }
 
 async function makeFolder(path: string): Promise<void> {

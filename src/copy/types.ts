@@ -109,7 +109,7 @@ export interface CopySink {
   entries(): Promise<ReadonlyMap<string, EntryFigures>>;
   /** Heads of what is there, ascending; nothing for an entry that is not there. */
   list(entry: string, range: TimeRange): AsyncIterable<readonly RecordHead[]>;
-  /** Resolves when every record of the page is at its place, or known not to go there. */
+  /** Resolves when every record of the page is at its place, or known not to go there, or `endedBy` says why not. */
   write(entry: string, page: Page): Promise<WriteOutcome>;
 }
 
@@ -119,6 +119,8 @@ export interface WriteOutcome {
   /** There already, with the same size. */
   readonly skipped: number;
   readonly failed: readonly FailedRecord[];
+  /** Why the rest of the page was not written and no other page can be; `null`: all of it was tried. */
+  readonly endedBy: unknown;
 }
 
 /** The run cannot go on: nobody answers, or a token does not do. */

@@ -106,12 +106,14 @@ describe('a bucket', () => {
     expect(await cli.run('bucket', 'ls', instance.url)).toEqual({
       code: 1,
       stdout: '',
-      stderr: '[Unauthorized] No bearer token in request header\n',
+      stderr:
+        '[Unauthorized] No bearer token in request header\nThe token is missing or wrong: it stands with the alias, or in the URL as https://<token>@<host>/.\n',
     });
     expect(await cli.run('bucket', 'ls', url.replace('test%2Dtoken', 'wrong'))).toEqual({
       code: 1,
       stdout: '',
-      stderr: '[Unauthorized] Invalid token\n',
+      stderr:
+        '[Unauthorized] Invalid token\nThe token is missing or wrong: it stands with the alias, or in the URL as https://<token>@<host>/.\n',
     });
   });
 

@@ -1,5 +1,7 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { fill, someRecords } from '../copy/lib/copy-harness.ts';
 import { FakeTarget } from '../lib/fake-target.ts';
@@ -182,6 +184,92 @@ describe('millrace watch', () => {
       } finally {
         await target.stop();
       }
+    });
+  });
+});
+
+describe('millrace write', () => {
+  test('writes a text, a file or standard input as one record with its type and labels', async () => {
+    await withCli(async (cli, { api, url }) => {
+      await api.ok('POST', '/b/data');
+      const text = ['write', 'local/data/log/door', '-s', 'open, "wide"', '-t', '5'];
+      expect(await cli.ok(...text, '-l', 'level=info', 'by="J", K')).toBe(
+        "Record 5 of entry 'log/door' written (12 B)\n",
+      );
+      const door = await api.ok('GET', '/b/data/log/door?ts=5');
+      expect(door.text).toBe('open, "wide"');
+      expect(door.headers).toMatchObject({
+        'content-type': 'text/plain',
+        'x-reduct-label-level': 'info',
+        'x-reduct-label-by': '"J", K',
+      });
+
+      const path = join(cli.configPath, '..', 'frame.jpg');
+      await writeFile(path, Buffer.alloc(5_000_000, 'frame'));
+      const place = `${url.replace('://', `://${TEST_TOKEN}@`)}/data/cam`;
+      expect(JSON.parse(await cli.ok('write', place, '-f', path, '-t', '7', '--json'))).toEqual({
+        timestamp: 7,
+        bucket: 'data',
+        entry: 'cam',
+        size: 5_000_000,
+        content_type: 'image/jpeg',
+        labels: {},
+        is_new: true,
+      });
+      const frame = await api.ok('GET', '/b/data/cam?ts=7');
+      expect(frame.body.equals(Buffer.alloc(5_000_000, 'frame'))).toBe(true);
+
+      const child = spawn(
+        process.execPath,
+        [MILLRACE, 'write', 'local/data/log/in', '-f', '-', '-t', '9', '-q', '-C', 'a/b'],
+        { env: { MILLRACE_CONFIG: cli.configPath }, stdio: ['pipe', 'inherit', 'inherit'] },
+      );
+      child.stdin.end('from a pipe');
+      await once(child, 'exit');
+      expect(child.exitCode).toBe(0);
+      expect(await api.ok('GET', '/b/data/log/in?ts=9')).toMatchObject({
+        text: 'from a pipe',
+        headers: { 'content-type': 'a/b' },
+      });
+    });
+  });
+
+  test('writes nothing over another record, and nothing into a bucket that is not there', async () => {
+    await withCli(async (cli, { api }) => {
+      await api.ok('POST', '/b/data');
+      await api.ok('POST', '/b/data/log?ts=5', { 'content-type': 'text/plain' }, 'first');
+      expect(await cli.run('write', 'local/data/log', '-s', 'second!', '-t', '5')).toMatchObject({
+        code: 1,
+        stdout: '',
+        stderr: expect.stringMatching(/^\[Conflict\] /),
+      });
+      expect((await api.ok('GET', '/b/data/log?ts=5')).text).toBe('first');
+      expect(await cli.ok('write', 'local/data/log', '-s', 'first', '-t', '5')).toBe(
+        "Record 5 of entry 'log' is there already\n",
+      );
+      expect(await cli.run('write', 'local/dta/log', '-s', 'x')).toMatchObject({
+        code: 1,
+        stderr: "[NotFound] Bucket 'dta' is not found\n",
+      });
+      expect((await api.call('GET', '/b/dta')).status).toBe(404);
+      expect(await cli.run('write', 'local/data/log', '-s', 'x', '-l', 'by=Jörg')).toMatchObject({
+        code: 1,
+        stderr: 'Not written: A label of the record is not visible ASCII\n',
+      });
+    });
+  });
+
+  test.each([
+    [['local/data/log'], 'Nothing says what to write'],
+    [['local/data/log', '-s', 'x', '-f', 'y'], 'exclude each other'],
+    [['local/data', '-s', 'x'], 'An entry of a bucket is needed'],
+    [['http://secret@h/data', '-s', 'x'], 'An entry of a bucket is needed'],
+  ])('%j is wrong usage', async (args, text) => {
+    await withTempDir(async (folder) => {
+      const { code, stderr } = await cliHome(folder).run('write', ...args);
+      expect(code).toBe(2);
+      expect(stderr).toContain(text);
+      expect(stderr).not.toContain('secret');
     });
   });
 });

@@ -29,7 +29,7 @@ describe('a server', () => {
     expect(await server.cli.run('server', 'alive', `http://127.0.0.1:${port}`)).toEqual({
       code: 1,
       stdout: '',
-      stderr: `[ConnectionError] ECONNREFUSED 127.0.0.1:${port}\n`,
+      stderr: `[ConnectionError] ECONNREFUSED 127.0.0.1:${port}\nIs the server running, and is its address right?\n`,
     });
   });
 });

@@ -159,6 +159,35 @@ describe('a copy to a destination that fails', () => {
     });
   });
 
+  test('counts what is there, also of a page that was written in part', async () => {
+    await withInstance(async ({ url, api }) => {
+      await fill(api, 'src', 'one', someRecords(500));
+      const target = new FakeTarget();
+      await target.start();
+      target.faultOf = ({ timestamps }) =>
+        timestamps.includes(1_200_000n)
+          ? { kind: 'status', status: 403, text: 'no more' }
+          : { kind: 'ok' };
+      try {
+        const report = await copyBetween(url, target.url);
+        expect(report.stoppedBecause).toContain('no more');
+        expect(report.tally.copiedRecords).toBeGreaterThan(0);
+        expect(report.tally.copiedRecords).toBe(target.recordsOf('dst/one').length);
+      } finally {
+        await target.stop();
+      }
+    });
+  });
+
+  test('ends at once when nobody was ever there', async () => {
+    await withInstance(async ({ url, api }) => {
+      await fill(api, 'src', 'one', someRecords(5));
+      const nowhere = 'http://127.0.0.1:1';
+      await expect(copyBetween(url, nowhere)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+      await expect(copyBetween(nowhere, url)).rejects.toMatchObject({ code: 'ECONNREFUSED' });
+    });
+  });
+
   test('says at once that a token does not do', async () => {
     await withInstance(async ({ url, api }) => {
       await fill(api, 'src', 'one', someRecords(5));

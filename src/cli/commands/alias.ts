@@ -53,7 +53,7 @@ export function addAliasCommands(program: CliCommand, context: CliContext): void
   group
     .command('show')
     .description('Shows one name with its settings; of the token only whether there is one.')
-    .argument('<name>', 'of the server')
+    .argument('<alias>', 'name of the server')
     .option('--json', 'as JSON')
     .example('millrace alias show local', 'URL and settings')
     .action((name: string, { json }: JsonOption) => {
@@ -67,7 +67,7 @@ export function addAliasCommands(program: CliCommand, context: CliContext): void
   group
     .command('rm')
     .description('Forgets a name. The server is not touched.')
-    .argument('<name>', 'of the server')
+    .argument('<alias>', 'name of the server')
     .example('millrace alias rm local', 'the name is free again')
     .action((name: string) => {
       context.aliases.remove(name);

@@ -70,15 +70,20 @@ class Bar implements ProgressReporter {
   readonly #bar: SingleBar;
   readonly #nowMs: () => number;
   readonly #startMs: number;
+  #isShown = false;
 
   constructor(bar: SingleBar, nowMs: () => number) {
     this.#bar = bar;
     this.#nowMs = nowMs;
     this.#startMs = nowMs();
-    this.#bar.start(0, 0, { ...progressFigures({ records: 0, bytes: 0, totalRecords: 0 }, 0) });
   }
 
+  /** The bar appears with the first figures: before there is nothing to tell. */
   update(progress: Progress): void {
+    if (!this.#isShown) {
+      this.#isShown = true;
+      this.#bar.start(0, 0, { ...progressFigures(progress, 0) });
+    }
     this.#bar.setTotal(Math.max(progress.totalRecords, progress.records));
     this.#bar.update(progress.records, {
       ...progressFigures(progress, this.#nowMs() - this.#startMs),
@@ -86,7 +91,7 @@ class Bar implements ProgressReporter {
   }
 
   stop(): void {
-    this.#bar.stop();
+    if (this.#isShown) this.#bar.stop();
   }
 }
 
