@@ -66,8 +66,10 @@ export type QueryOutput = 'record' | 'v1' | 'v2' | 'places';
 /** Bounds for what a job finds ahead of its reader. */
 export interface AheadLimits {
   readonly maxBatches: number;
-  /** Headers, bodies and cursors of them together; exceeded by one batch at most. */
+  /** Memory of them together. What exceeds it are the header and cursor of one batch, and a quarter of its body. */
   readonly maxBytes: number;
+  /** No read waits: the job finds nothing but what lies ahead, from its cursor on, and its own part is empty. */
+  readonly isOnly: boolean;
 }
 
 export interface QueryJob {
@@ -129,7 +131,7 @@ export interface QueryProgress {
   readonly record: RecordHead | undefined;
   /** For `places`; their memory is transferred. */
   readonly places: RecordPlaces | undefined;
-  /** What the reads behind this one will find, in order, each with the cursor behind it. None of them is empty. */
+  /** What the reads behind this one will find, in order, each with the cursor behind it. */
   readonly ahead?: readonly QueryProgress[];
 }
 

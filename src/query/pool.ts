@@ -21,6 +21,8 @@ export interface QueryExecutor {
    *   thread died.
    */
   run(job: QueryJob): Promise<QueryJobResult>;
+  /** Jobs that wait for a thread. */
+  readonly queuedJobs?: number;
   /** The memory of this body goes to later jobs. Only once for each result, when nobody looks at it any more. */
   recycle?(body: QueryProgress['body']): void;
 }

@@ -19,6 +19,7 @@ import {
   REMOVED_META,
 } from './format.ts';
 import type { Labels } from './labels.ts';
+import type { MetaPool } from './meta-pool.ts';
 
 /** Content type and labels of a record, decoded. */
 export interface RecordMeta {
@@ -279,14 +280,22 @@ export class BlockView {
   readonly payloadStart: number;
   readonly payloadBytes: number;
   readonly #metas: (RecordMeta | undefined)[] = [];
+  readonly #pool: MetaPool | undefined;
+  /** Numbers are read through it: `Buffer` puts its 64-bit ones together in steps. */
+  readonly #view: DataView;
   #payloadOffsets: Float64Array | undefined;
 
-  /** @throws StoreFormatError when the bytes are not a whole block of a known version. */
-  constructor(bytes: Buffer) {
+  /**
+   * @param pool of metas that this block shares with others.
+   * @throws StoreFormatError when the bytes are not a whole block of a known version.
+   */
+  constructor(bytes: Buffer, pool?: MetaPool) {
     if (bytes.length < BLOCK.headerBytes || bytes[BLOCK.version] !== BLOCK_VERSION) {
       throw new StoreFormatError(`A block of ${bytes.length} bytes has an unknown version`);
     }
     this.bytes = bytes;
+    this.#pool = pool;
+    this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     this.kind = bytes[BLOCK.kind] ?? 0;
     this.metaCount = bytes.readUInt16BE(BLOCK.metaCount);
     this.bucketId = bytes.readUInt32BE(BLOCK.bucketId);
@@ -304,27 +313,29 @@ export class BlockView {
   }
 
   ts(index: number): bigint {
-    return this.bytes.readBigUInt64BE(BLOCK.headerBytes + index * BLOCK_ROW.bytes);
+    return this.#view.getBigUint64(BLOCK.headerBytes + index * BLOCK_ROW.bytes);
   }
 
   /** Content length of a record in bytes (of the whole record, also when it lies in chunks). */
   length(index: number): number {
     const at = BLOCK.headerBytes + index * BLOCK_ROW.bytes + BLOCK_ROW.length;
-    return this.bytes.readUIntBE(at, 6);
+    return this.#view.getUint16(at) * 2 ** 32 + this.#view.getUint32(at + 2);
   }
 
   /** Number of the record's meta, 0 ≤ n < metaCount; equal numbers mean equal content type and labels. */
   metaIndex(index: number): number {
     const at = BLOCK.headerBytes + index * BLOCK_ROW.bytes + BLOCK_ROW.metaIndex;
-    return this.bytes.readUInt16BE(at);
+    return this.#view.getUint16(at);
   }
 
   /** Content type and labels by meta number. */
   meta(metaIndex: number): RecordMeta {
     const known = this.#metas[metaIndex];
     if (known !== undefined) return known;
-    const offset = this.bytes.readUInt32BE(this.#metaOffsetsAt + metaIndex * 4);
-    const meta = decodeMeta(this.bytes, this.#metasAt + offset);
+    const start = this.#metaStart(metaIndex);
+    const meta =
+      this.#pool?.of(this.bytes, start, this.#metaStart(metaIndex + 1), decodeMeta) ??
+      decodeMeta(this.bytes, start);
     this.#metas[metaIndex] = meta;
     return meta;
   }
@@ -340,10 +351,13 @@ export class BlockView {
 
   /** Encoded meta by meta number, as `encodeMeta` wrote it; shares memory with the block. */
   metaBytes(metaIndex: number): Buffer {
-    const offsetOf = (at: number): number => this.bytes.readUInt32BE(this.#metaOffsetsAt + at * 4);
-    const end =
-      metaIndex + 1 < this.metaCount ? this.#metasAt + offsetOf(metaIndex + 1) : this.payloadStart;
-    return this.bytes.subarray(this.#metasAt + offsetOf(metaIndex), end);
+    return this.bytes.subarray(this.#metaStart(metaIndex), this.#metaStart(metaIndex + 1));
+  }
+
+  /** Where meta `metaIndex` begins in `bytes`; of the one behind the last, where that ends. */
+  #metaStart(metaIndex: number): number {
+    if (metaIndex >= this.metaCount) return this.payloadStart;
+    return this.#metasAt + this.#view.getUint32(this.#metaOffsetsAt + metaIndex * 4);
   }
 
   /** Where the content of record `index` begins in `bytes`. Only for inline records. */

@@ -35,7 +35,7 @@ function state(id: number, overrides: Partial<QueryState> = {}): QueryState {
     batchTimeoutMs: 5_000,
     plan: new Uint8Array(1_000),
     cursor: undefined,
-    ahead: new ReadAhead(BUCKET, undefined, () => {}),
+    ahead: new ReadAhead(BUCKET, undefined, true, () => {}),
     nextTs: 0n,
     isFinished: false,
     isEndTold: false,

@@ -44,16 +44,27 @@ export class BatchCollector {
   readonly #format: BatchFormat;
   readonly #limits: BatchLimits;
   readonly #limitsBody: boolean;
+  readonly #mostBodyBytes: number;
   #metadataBytes = 0;
   #bodyBytes = 0;
   #heldBytes = 0;
   #isFull = false;
+  #isTooLarge = false;
 
-  /** @param limitsBody false for HEAD: there is no body. */
-  constructor(format: BatchFormat, limits: BatchLimits, limitsBody: boolean) {
+  /**
+   * @param limitsBody false for HEAD: there is no body.
+   * @param mostBodyBytes a body that would be larger is not wanted at all.
+   */
+  constructor(
+    format: BatchFormat,
+    limits: BatchLimits,
+    limitsBody: boolean,
+    mostBodyBytes: number = Number.POSITIVE_INFINITY,
+  ) {
     this.#format = format;
     this.#limits = limits;
     this.#limitsBody = limitsBody;
+    this.#mostBodyBytes = mostBodyBytes;
   }
 
   get bodyBytes(): number {
@@ -62,6 +73,11 @@ export class BatchCollector {
 
   get isFull(): boolean {
     return this.#isFull;
+  }
+
+  /** The body became larger than it may be: the batch is of no use. */
+  get isTooLarge(): boolean {
+    return this.#isTooLarge;
   }
 
   /**
@@ -77,11 +93,16 @@ export class BatchCollector {
       this.#isFull = true;
       return false;
     }
+    const bodyBytes = this.#bodyBytes + record.lengthBytes;
+    if (this.#limitsBody && bodyBytes > this.#mostBodyBytes) {
+      this.#isTooLarge = true;
+      return false;
+    }
     this.#format.add(record);
     if (record.block !== this.records.at(-1)?.block) this.#heldBytes += record.block.bytes.length;
     this.records.push(record);
     this.#metadataBytes = metadataBytes;
-    this.#bodyBytes += record.lengthBytes;
+    this.#bodyBytes = bodyBytes;
     this.#isFull =
       this.records.length >= maxRecords ||
       (this.#limitsBody && this.#bodyBytes > maxBodyBytes) ||

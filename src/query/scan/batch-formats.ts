@@ -24,14 +24,18 @@ export class SingleRecordFormat implements BatchFormat {
   }
 }
 
+/** What follows the length in the line of a record. */
+interface Tail {
+  readonly contentType: string;
+  readonly text: string;
+}
+
 /** Protocol v1: one line per record, ascending timestamps. */
 export class BatchV1Format implements BatchFormat {
   readonly #lines: string[] = [];
   #line = '';
-  /** Records of a block share their labels: one text serves all of them. */
-  #tail = '';
-  #tailLabels: Labels | undefined;
-  #tailContentType: string | undefined;
+  /** By the labels, which records share with others that have equal ones. */
+  readonly #tails = new Map<Labels, Tail>();
 
   canFollow(): boolean {
     return true;
@@ -39,12 +43,12 @@ export class BatchV1Format implements BatchFormat {
 
   measure(record: PickedRecord): number {
     const { contentType, labels } = record;
-    if (labels !== this.#tailLabels || contentType !== this.#tailContentType) {
-      this.#tail = formatBatchV1Tail(contentType, labels);
-      this.#tailLabels = labels;
-      this.#tailContentType = contentType;
+    let tail = this.#tails.get(labels);
+    if (tail?.contentType !== contentType) {
+      tail = { contentType, text: formatBatchV1Tail(contentType, labels) };
+      this.#tails.set(labels, tail);
     }
-    this.#line = formatBatchV1Line(record.ts, record.lengthBytes, this.#tail);
+    this.#line = formatBatchV1Line(record.ts, record.lengthBytes, tail.text);
     return this.#line.length + CRLF_BYTES;
   }
 

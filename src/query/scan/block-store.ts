@@ -3,6 +3,7 @@ import { StoreFormatError } from '../../errors/errors.ts';
 import { BlockView } from '../../store/block.ts';
 import { COLUMN_BLOCKS } from '../../store/format.ts';
 import { blockKey } from '../../store/keys.ts';
+import type { MetaPool } from '../../store/meta-pool.ts';
 import type { RocksReader } from '../../store/rocks.ts';
 import { ByteLru } from '../byte-lru.ts';
 
@@ -13,11 +14,13 @@ import { ByteLru } from '../byte-lru.ts';
 export class BlockStore {
   readonly reader: RocksReader;
   readonly #cache: ByteLru<number, BlockView>;
+  readonly #metas: MetaPool;
   #latest: BlockView | undefined;
   #bytesRead = 0;
 
-  constructor(reader: RocksReader, cacheBytes: number) {
+  constructor(reader: RocksReader, cacheBytes: number, metas: MetaPool) {
     this.reader = reader;
+    this.#metas = metas;
     this.#cache = new ByteLru(cacheBytes);
   }
 
@@ -57,7 +60,7 @@ export class BlockStore {
     const values = this.reader.getMany(COLUMN_BLOCKS, sequences.map(blockKey));
     return values.map((bytes) => {
       if (bytes === undefined) return undefined;
-      const block = new BlockView(bytes);
+      const block = new BlockView(bytes, this.#metas);
       this.#bytesRead += bytes.length;
       this.#cache.set(block.sequence, block, bytes.length);
       return block;

@@ -1,6 +1,5 @@
 /** The records of one entry that a query returns, in order of time, taken one at a time. */
 import { ApiError } from '../../errors/errors.ts';
-import type { BlockView } from '../../store/block.ts';
 import { runAtOrBefore } from '../../store/run-index.ts';
 import type { CompiledCondition } from '../../when/condition.ts';
 import type { ConditionStream } from '../../when/evaluate/stream.ts';
@@ -8,8 +7,8 @@ import type { QueryPlan, SourceState } from '../job.ts';
 import type { BlockStore } from './block-store.ts';
 import { DeprecatedFilters } from './deprecated-filters.ts';
 import { RunScanner } from './run-scanner.ts';
-import type { ScannedRecord } from './scanned-record.ts';
-import { UNLOCATED, unlocatedRecord } from './scanned-record.ts';
+import type { LocatedRecord } from './scanned-record.ts';
+import { ScannedRecord, UNLOCATED, unlocatedRecord } from './scanned-record.ts';
 import type { ScanBudget } from './scan-budget.ts';
 
 /**
@@ -35,13 +34,6 @@ export interface SourcePosition {
   readonly state: SourceState | undefined;
 }
 
-/** A record with its block at hand. */
-export interface LocatedRecord {
-  readonly ts: bigint;
-  readonly block: BlockView;
-  readonly index: number;
-}
-
 /** The parts that work; made at the first step, because of many entries few may be reached by a batch. */
 interface OpenParts {
   readonly scanner: RunScanner;
@@ -56,6 +48,8 @@ export class EntrySource {
   readonly #position: SourcePosition;
   readonly #entryId: number;
   readonly #lastTs: bigint;
+  /** Whether every record is a result: it is the head as it comes, and nothing is remembered. */
+  readonly #takesAll: boolean;
   #parts: OpenParts | undefined;
   #results: number;
   /** Accepted, not taken yet; the first of them is the head once it is located. */
@@ -66,13 +60,14 @@ export class EntrySource {
   #isAtEnd = false;
 
   constructor(settings: SourceSettings, ordinal: number, position: SourcePosition) {
-    const { plan } = settings;
+    const { plan, condition } = settings;
     const { nextTs, state } = position;
     this.ordinal = ordinal;
     this.#settings = settings;
     this.#position = position;
     this.#entryId = plan.entryIds[ordinal] ?? 0;
     this.#lastTs = plan.lastTs[ordinal] ?? 0n;
+    this.#takesAll = !isFiltered(plan, condition) && plan.limit === undefined;
     this.#results = state?.results ?? 0;
     this.#accepted = toRecords(state?.pendingTs);
     this.#isClosed = position.isClosed;
@@ -91,7 +86,8 @@ export class EntrySource {
 
   /** True when there is nothing more to take now. */
   get isDone(): boolean {
-    return this.#accepted.length === 0 && (this.#isClosed || this.#isAtEnd);
+    if (this.#head !== undefined || this.#accepted.length > 0) return false;
+    return this.#isClosed || this.#isAtEnd;
   }
 
   /**
@@ -113,7 +109,7 @@ export class EntrySource {
   /** Takes the head away. */
   shift(): void {
     this.#head = undefined;
-    this.#accepted.shift();
+    if (this.#accepted.length > 0) this.#accepted.shift();
     const nextTs = this.#accepted[0]?.timestamp ?? this.#parts?.scanner.nextTs;
     if (nextTs !== undefined && nextTs > this.#bound) this.#bound = nextTs;
   }
@@ -129,7 +125,7 @@ export class EntrySource {
     const { scanner, filters, stream } = parts;
     if (!isStateful(plan, condition)) {
       // Nothing is remembered, so a record that was not taken is simply found again.
-      const pendingTs = this.#accepted[0]?.timestamp;
+      const pendingTs = this.#head?.ts ?? this.#accepted[0]?.timestamp;
       const isClosed = this.#isClosed && pendingTs === undefined;
       return { nextTs: pendingTs ?? scanner.nextTs, isClosed, state: undefined };
     }
@@ -204,8 +200,14 @@ export class EntrySource {
     return this.#bound <= limitTs;
   }
 
-  #offer({ filters, stream }: OpenParts, record: ScannedRecord): void {
-    if (record.timestamp === this.#lastTs) this.#isClosed = true;
+  #offer({ filters, stream }: OpenParts, located: LocatedRecord): void {
+    if (located.ts === this.#lastTs) this.#isClosed = true;
+    if (this.#takesAll) {
+      this.#head = located;
+      this.#bound = located.ts;
+      return;
+    }
+    const record = ScannedRecord.of(located);
     if (!filters.accept(record)) return;
     if (stream === undefined) {
       this.#accept(record);

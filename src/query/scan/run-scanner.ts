@@ -4,7 +4,7 @@ import type { BlockView } from '../../store/block.ts';
 import { U64_MAX } from '../../store/format.ts';
 import { runAtOrBefore, runsFrom } from '../../store/run-index.ts';
 import type { BlockStore } from './block-store.ts';
-import { ScannedRecord } from './scanned-record.ts';
+import type { LocatedRecord } from './scanned-record.ts';
 
 /**
  * Index rows of the first and of later pages. Opening an iterator costs as much as reading hundreds of rows: the first
@@ -72,7 +72,7 @@ export class RunScanner {
   }
 
   /** The next record; undefined at the end, and then it stays at the end. */
-  next(): ScannedRecord | undefined {
+  next(): LocatedRecord | undefined {
     for (;;) {
       while (this.#index >= this.#indexEnd) {
         if (!this.#openRun()) return undefined;
@@ -84,8 +84,7 @@ export class RunScanner {
       const index = this.#index++;
       this.#nextTs = ts + 1n;
       // A run may span rows of records that were removed from the middle of its block.
-      if (block.isRemoved(index)) continue;
-      return new ScannedRecord(ts, block.sequence, index, block.metaOf(index));
+      if (!block.isRemoved(index)) return { ts, block, index };
     }
   }
 

@@ -1,7 +1,14 @@
 /** A record as filters and conditions see it. */
-import type { RecordMeta } from '../../store/block.ts';
+import type { BlockView, RecordMeta } from '../../store/block.ts';
 import { labelValue } from '../../store/labels.ts';
 import type { RecordView } from '../../when/frame.ts';
+
+/** A record with its block at hand. */
+export interface LocatedRecord {
+  readonly ts: bigint;
+  readonly block: BlockView;
+  readonly index: number;
+}
 
 /**
  * A reference: it holds content type and labels, shared with its neighbours, but neither the content nor its block,
@@ -13,6 +20,10 @@ export class ScannedRecord implements RecordView {
   readonly sequence: number;
   readonly index: number;
   readonly meta: RecordMeta;
+
+  static of({ ts, block, index }: LocatedRecord): ScannedRecord {
+    return new ScannedRecord(ts, block.sequence, index, block.metaOf(index));
+  }
 
   constructor(timestamp: bigint, sequence: number, index: number, meta: RecordMeta) {
     this.timestamp = timestamp;
