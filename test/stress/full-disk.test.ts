@@ -1,5 +1,6 @@
 /** A disk that fills up, on either side of a replication task: nothing acknowledged is lost, and it goes on by itself. */
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { expect, test } from 'vitest';
 import { Api, type TestRecord } from '../lib/api.ts';
 import { freePort, ServerProcess } from '../lib/server-process.ts';
@@ -9,8 +10,8 @@ import { SmallDisk } from './full-disk/small-disk.ts';
 const TOKEN = 'full-disk';
 const BUCKET = 'raw';
 const ENTRY = 'camera';
-const DISK_MEBIBYTES = 400;
-const BALLAST_MEBIBYTES = 240;
+const DISK_MEBIBYTES = 600;
+const BALLAST_MEBIBYTES = 340;
 const RECORD_BYTES = 256 * 1024;
 const PATIENCE = { timeout: 60_000, interval: 200 };
 
@@ -28,7 +29,10 @@ interface Sides {
   readonly otherApi: Api;
 }
 
-async function withSides(use: (sides: Sides) => Promise<void>): Promise<void> {
+async function withSides(
+  use: (sides: Sides) => Promise<void>,
+  ballastMebibytes = BALLAST_MEBIBYTES,
+): Promise<void> {
   await withTempDir(async (path) => {
     const disk = await SmallDisk.make(join(path, 'small'), DISK_MEBIBYTES);
     const env = { MILLRACE_DURABILITY: 'fsync' };
@@ -43,7 +47,7 @@ async function withSides(use: (sides: Sides) => Promise<void>): Promise<void> {
     const smallApi = new Api(small.url, TOKEN);
     const otherApi = new Api(other.url, TOKEN);
     try {
-      await disk.fill(BALLAST_MEBIBYTES);
+      await disk.fill(ballastMebibytes);
       await Promise.all([small.start(), other.start()]);
       await use({ disk, small, other, smallApi, otherApi });
       expect(await small.stop(), small.output).toBe(0);
@@ -128,8 +132,8 @@ test('a source with a full disk says 507, still replicates, goes on when there i
 test('a task waits while the disk of its target is full, says why, and delivers everything when there is space', async () => {
   await withSides(async ({ disk, small, smallApi, otherApi }) => {
     await startTask(otherApi, small);
-    // Once what is free: logs and tables of a store need twice what is stored.
-    const records = upTo(((DISK_MEBIBYTES - BALLAST_MEBIBYTES) * 1024 * 1024) / RECORD_BYTES);
+    // More than what is free holds beside logs and reserves, and less than what all of the disk does.
+    const records = upTo((160 * 1024 * 1024) / RECORD_BYTES);
     for (const serial of records) {
       expect((await otherApi.write(BUCKET, ENTRY, makeRecord(serial))).status).toBe(200);
     }
@@ -152,6 +156,22 @@ test('a task waits while the disk of its target is full, says why, and delivers 
     await expectRecords(smallApi, records);
   });
 });
+
+test.each([370, 400, 420, 440])(
+  'with %i MiB of the disk taken, a source that refuses writes opens again after SIGKILL with all it has acknowledged',
+  async (ballastMebibytes) => {
+    await withSides(async ({ small, smallApi }) => {
+      await smallApi.ok('POST', `/b/${BUCKET}`);
+      const { status, next } = await writeUntilRefused(smallApi, 0);
+      expect(status).toBe(507);
+      // Flushes that the last writes have begun come to their end.
+      await setTimeout(1_500);
+      await small.kill();
+      await small.start();
+      await expectRecords(smallApi, upTo(next));
+    }, ballastMebibytes);
+  },
+);
 
 test('a disk that something else fills to the last byte costs no acknowledged record', async () => {
   await withSides(async ({ disk, small, other, smallApi, otherApi }) => {
