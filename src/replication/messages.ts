@@ -9,6 +9,7 @@ import type { CompareCounts, Difference } from './compare/types.ts';
 import type { FilterState } from './filter-state.ts';
 import type { PreviewRequest } from './probe/preview.ts';
 import type { Finding, TargetTrial } from './probe/types.ts';
+import type { ConditionErrors } from './scan/condition-filter.ts';
 import type { RangeKind, RangeScope } from './ranges/range.ts';
 import type { LetterOutcome } from './letters/letter.ts';
 import type { ReplicationSettings } from './settings.ts';
@@ -276,6 +277,8 @@ export interface SliceCounts {
   readonly seenBytes: number;
   /** What went over the link of a task with a budget, in both directions. */
   readonly wireBytes: number;
+  /** Records that the condition could not be evaluated for, which left them out; `null`: none. */
+  readonly conditionErrors: ConditionErrors | null;
 }
 
 export interface SendResult {

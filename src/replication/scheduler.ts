@@ -12,7 +12,13 @@ import { LetterRetry } from './letters/letter-retry.ts';
 import { IdleTasks } from './idle-tasks.ts';
 import { LogHeads } from './log-heads.ts';
 import { openGap, stopOf } from './log-ranges.ts';
-import type { ReplicationPool, SendJob, SendResult, SliceFailure } from './messages.ts';
+import type {
+  ReplicationPool,
+  SendJob,
+  SendResult,
+  SliceCounts,
+  SliceFailure,
+} from './messages.ts';
 import type { PendingLimit } from './pending-limit.ts';
 import { PausedProbe } from './paused-probe.ts';
 import { ProgressSaver } from './progress-saver.ts';
@@ -396,6 +402,7 @@ export class Scheduler {
     if (wasReached || isAnswer(failure)) this.#waits.openGate(task);
     if (counts.batches > 0) task.resetBackoff();
     noteCompression(task, this.#options.logger);
+    this.#logConditionErrors(task, counts.conditionErrors);
     if (failure === null) {
       this.#showAvailable(task);
       return;
@@ -423,6 +430,14 @@ export class Scheduler {
     const { logger } = this.#options;
     const fields = { task: task.name, kind, key, waitMs };
     rateLimited(logger, `task ${task.id}`, LOG_INTERVAL_MS).warn(fields, message);
+  }
+
+  /** Such records are left out, which is easily mistaken for what the condition was to do (replication §2.5). */
+  #logConditionErrors({ id, name }: Task, errors: SliceCounts['conditionErrors']): void {
+    if (errors === null) return;
+    const limited = rateLimited(this.#options.logger, `condition ${id}`, LOG_INTERVAL_MS);
+    const fields = { task: name, records: errors.records, reason: errors.message };
+    limited.warn(fields, 'records are not replicated: the condition cannot be evaluated for them');
   }
 
   #saveIdle(): void {

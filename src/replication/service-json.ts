@@ -84,6 +84,7 @@ function extendedJson(view: TaskView, entries: EntryLagFigures | null): string {
     duplicates: totals.duplicates,
     retries: totals.retries,
     looped_records: totals.looped,
+    condition_errors: totals.conditionErrors,
     target_api: apiText(task),
     compression: compressionJson(task),
     ...budgetState(task),

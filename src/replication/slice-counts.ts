@@ -1,5 +1,6 @@
 /** What one slice counts; plain data for the way back to the main thread. */
 import type { ErrorCount, SliceCounts } from './messages.ts';
+import type { ConditionErrors } from './scan/condition-filter.ts';
 import type { SentBatch } from './transfer/send-result.ts';
 import type { SendCounter } from './transfer/sender.ts';
 
@@ -21,6 +22,7 @@ export class SliceCounter implements SendCounter {
   seenRecords = 0;
   seenBytes = 0;
   wireBytes = 0;
+  conditionErrors: ConditionErrors | null = null;
   readonly #errors: Map<number, { count: number; message: string }> = new Map();
 
   countSent(sent: SentBatch): void {
@@ -65,6 +67,7 @@ export class SliceCounter implements SendCounter {
       seenRecords: this.seenRecords,
       seenBytes: this.seenBytes,
       wireBytes: this.wireBytes,
+      conditionErrors: this.conditionErrors,
     };
   }
 }

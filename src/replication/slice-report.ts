@@ -69,6 +69,7 @@ export function countTraffic(task: Task, counts: SliceCounts, nowMs: number): vo
     task.lastContactMs = nowMs;
     task.lastSuccessMs = nowMs;
   }
+  totals.conditionErrors += counts.conditionErrors?.records ?? 0;
   totals.looped += counts.looped;
   totals.plainBytes += counts.plainBytes;
   totals.compressedBytes += counts.compressedBytes;
@@ -105,6 +106,7 @@ export function failedResult(job: SendJob, error: unknown, head: number): SendRe
       seenRecords: 0,
       seenBytes: 0,
       wireBytes: 0,
+      conditionErrors: null,
     },
     deadLetters: [],
     failure: { kind: 'bug', key: -1, message, retryAfterMs: null },

@@ -390,6 +390,7 @@ export class Slice {
     // Asking for the bucket counts, too.
     this.#pacer?.used(this.#group.wireBytes, Date.now());
     this.#counter.wireBytes = this.#group.wireBytes;
+    this.#counter.conditionErrors = this.#session.filter.takeErrors();
     return {
       kind: 'send',
       position,

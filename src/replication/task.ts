@@ -27,6 +27,8 @@ export interface TaskTotals {
   duplicates: number;
   /** Records that came from the target, and were not sent back. */
   looped: number;
+  /** Records that the condition could not be evaluated for, and that were left out for it. */
+  conditionErrors: number;
   /** Content bytes of requests that went out compressed, before and after. */
   plainBytes: number;
   compressedBytes: number;
@@ -267,6 +269,7 @@ function newTotals(): TaskTotals {
     batches: 0,
     duplicates: 0,
     looped: 0,
+    conditionErrors: 0,
     plainBytes: 0,
     compressedBytes: 0,
     retries: 0,

@@ -19,6 +19,11 @@ export type ReadBlock = (sequence: number) => BlockView | undefined;
 /** Records of context per entry that a cursor carries; what is older is forgotten at a restart or a slice's end. */
 const MAX_SAVED_CONTEXT = 1024;
 
+export interface ConditionErrors {
+  readonly records: number;
+  readonly message: string;
+}
+
 class ConditionRecord implements RecordView {
   readonly view: BlockView;
   readonly index: number;
@@ -47,7 +52,7 @@ export class ConditionFilter {
   readonly #condition: CompiledCondition;
   readonly #readBlock: ReadBlock;
   readonly #streams: Map<number, Stream> = new Map();
-  /** Evaluation errors so far. */
+  /** Evaluation errors so far, or since they were taken. */
   errors = 0;
   lastError = '';
 
@@ -55,6 +60,13 @@ export class ConditionFilter {
   constructor(whenText: string, readBlock: ReadBlock) {
     this.#condition = compileCondition(parseJson(whenText, { keepFloats: true }));
     this.#readBlock = readBlock;
+  }
+
+  /** Records that could not be evaluated since the last call, and the last reason; `null`: none. */
+  takeErrors(): ConditionErrors | null {
+    const { errors, lastError } = this;
+    this.errors = 0;
+    return errors === 0 ? null : { records: errors, message: lastError };
   }
 
   get batchLimits(): { readonly records?: number; readonly bytes?: number } {

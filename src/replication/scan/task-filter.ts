@@ -7,7 +7,7 @@ import type { FilterState } from '../filter-state.ts';
 import { compileLabelFilter, type LabelPredicate } from '../label-filter.ts';
 import { Sampler } from '../sampling.ts';
 import type { ReplicationSettings } from '../settings.ts';
-import { ConditionFilter, type ReadBlock } from './condition-filter.ts';
+import { type ConditionErrors, ConditionFilter, type ReadBlock } from './condition-filter.ts';
 import type { MetaCache, MetaInfo } from './meta-cache.ts';
 
 /**
@@ -62,6 +62,11 @@ export class TaskFilter {
   /** Batch limits of the condition's directives; undefined members were not given. */
   get batchLimits(): { readonly records?: number; readonly bytes?: number } {
     return this.#condition?.batchLimits ?? {};
+  }
+
+  /** See `ConditionFilter`. */
+  takeErrors(): ConditionErrors | null {
+    return this.#condition?.takeErrors() ?? null;
   }
 
   /** Goes on from a state of the same settings; `null`: from the beginning. */
