@@ -10,6 +10,7 @@ import { U64_MAX } from '../store/format.ts';
 import type { Labels } from '../store/labels.ts';
 import type { RocksReader, WriteBatch } from '../store/rocks.ts';
 import { attachmentKeyOf } from '../wire/attachment-rules.ts';
+import { sharedPath } from '../wire/shared-path.ts';
 import { BlockEdits } from './block-edits.ts';
 import { EntryEdit } from './entry-edit.ts';
 import { keptParts, rowOf } from './run-rows.ts';
@@ -93,7 +94,8 @@ export class MutationSession {
   }
 
   /**
-   * Gives a record new labels; content, content type and length stay, and the path that the record came by.
+   * Gives a record new labels; content, content type and length stay. Of the path that the record came by those places stay
+   * that the change came through, too: the others do not have the record as it is now.
    * @param path that the change came by.
    */
   replaceLabels(entry: Entry, found: FoundRecord, labels: Labels, path = ''): void {
@@ -102,7 +104,7 @@ export class MutationSession {
     const meta = encodeMeta(contentType, labels, path);
     const ts = block.ts(index);
     this.#isChanged = true;
-    const recordPath = this.#blocks.pathOf(block, index);
+    const recordPath = sharedPath(this.#blocks.pathOf(block, index), path);
     const written = this.#writtenLabels(entry, found, before);
     const isLogged = recordPath === path && written === null;
     const recordMeta = isLogged ? meta : encodeMeta(contentType, labels, recordPath, written);

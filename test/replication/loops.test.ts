@@ -102,6 +102,50 @@ async function labelsAt({ api }: RunningInstance, ts: number): Promise<object | 
   return found.find((record) => record.ts === BigInt(ts))?.labels;
 }
 
+describe('a ring of three instances', { timeout: 120_000 }, () => {
+  test('passes a change of labels all round, also one that a record is sent on with', async () => {
+    const ring = [await start(), await start(), await start()] as const;
+    const [a, b, c] = ring;
+    await replicate(a, b);
+    await replicate(b, c, { mode: 'paused' });
+    await replicate(c, a);
+    await a.api.writeBatch('data', 'e', records(0, 3));
+    await until(async () => (await labelsAt(b, 2)) !== undefined, 30_000);
+    await relabel(b, 1, 'a=2');
+    await b.api.ok('PATCH', '/replications/t/mode', {}, '{"mode":"enabled"}');
+    const all = records(0, 3).map((record) =>
+      record.ts === 1n ? { ...record, labels: { a: '2' } } : record,
+    );
+    for (const instance of ring) {
+      await until(async () => JSON.stringify(await labelsAt(instance, 1)) === '{"a":"2"}', 30_000);
+    }
+    await untilQuiet();
+    for (const instance of ring) {
+      expect(await instance.api.readAll('data', 'e')).toEqual(all);
+      const { extended: figures, diagnostics } = await extended(instance);
+      expect(figures.dead_letters).toBe(0);
+      expect(diagnostics.hourly.errored).toBe(0);
+    }
+  });
+
+  test('passes a change of labels that selects a record for the next link', async () => {
+    const ring = [await start(), await start(), await start()] as const;
+    const [a, b, c] = ring;
+    await replicate(a, b);
+    await replicate(b, c, { include: { a: '2' } });
+    await replicate(c, a);
+    await a.api.writeBatch('data', 'e', records(0, 3));
+    await until(async () => (await labelsAt(b, 2)) !== undefined, 30_000);
+    await untilQuiet();
+    await relabel(b, 1, 'a=2');
+    for (const instance of [c, a]) {
+      await until(async () => JSON.stringify(await labelsAt(instance, 1)) === '{"a":"2"}', 30_000);
+    }
+    await untilQuiet();
+    expect((await c.api.readAll('data', 'e')).map(({ ts }) => ts)).toEqual([1n]);
+  });
+});
+
 describe('two instances that replicate to each other', () => {
   test('hold the same records, and none goes back to where it came from', async () => {
     const a = await start();
