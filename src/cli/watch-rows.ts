@@ -3,7 +3,7 @@ import { isJsonObject, type JsonObject } from '../wire/json.ts';
 import type { AdminClient } from './api/admin-client.ts';
 import { countMember, flagMember, objectMember, objectOf, textMember } from './api/members.ts';
 import type { Plain } from './output/json-text.ts';
-import { markdownTable } from './output/table.ts';
+import { cutText, fitRows, markdownTable } from './output/table.ts';
 
 /** A task at one moment. */
 export interface TaskLook {
@@ -86,7 +86,45 @@ export function toRow(look: TaskLook, before: TaskLook | undefined): TaskRow {
   };
 }
 
-export function watchTable(rows: readonly TaskRow[]): string {
+/** What a terminal shows at once. */
+export interface Screen {
+  readonly columns: number;
+  readonly rows: number;
+}
+
+const HEAD = ['Name', 'State', 'Rate', 'Lag', 'Pending', 'Last Error'];
+/** The last error gives way first, then the name. */
+const CUT_COLUMNS = [5, 0];
+/** Head, rule, the line about the others, and the one with the cursor. */
+const OTHER_LINES = 4;
+
+/** A table that fits on a screen: where there is no room for all tasks, it shows those in trouble and counts the others. */
+export function watchScreen(rows: readonly TaskRow[], screen: Screen): string {
+  const room = Math.max(1, screen.rows - OTHER_LINES);
+  const shown = rows.length <= room ? rows : rows.toSorted(byTrouble).slice(0, room);
+  const lines = watchTable(shown, screen.columns).split('\n');
+  if (shown.length < rows.length) lines.push(othersText(rows, shown));
+  return lines.map((line) => cutText(line, screen.columns)).join('\n');
+}
+
+/** Unreachable targets, then errors, then what is pending. */
+function byTrouble(a: TaskRow, b: TaskRow): number {
+  const weight = ({ look, lastError }: TaskRow): number =>
+    (look.mode === 'enabled' && !look.isActive ? 2 : 0) + (lastError === '' ? 0 : 1);
+  return weight(b) - weight(a) || Number(b.look.pendingRecords - a.look.pendingRecords);
+}
+
+/** `… and 90 more: 80 Running, 10 Paused` */
+function othersText(rows: readonly TaskRow[], shown: readonly TaskRow[]): string {
+  const isShown = new Set(shown);
+  const others = rows.filter((row) => !isShown.has(row));
+  const counts = new Map<string, number>();
+  for (const { state } of others) counts.set(state, (counts.get(state) ?? 0) + 1);
+  const states = [...counts].map(([state, count]) => `${count} ${state}`).join(', ');
+  return `… and ${others.length} more: ${states}`;
+}
+
+function watchTable(rows: readonly TaskRow[], columns: number): string {
   const cells = rows.map(({ name, state, rate, lag, pending, lastError }) => [
     name,
     state,
@@ -95,7 +133,7 @@ export function watchTable(rows: readonly TaskRow[]): string {
     pending,
     lastError === '' ? '-' : lastError,
   ]);
-  return markdownTable(['Name', 'State', 'Rate', 'Lag', 'Pending', 'Last Error'], cells);
+  return markdownTable(HEAD, fitRows(HEAD, cells, columns, CUT_COLUMNS));
 }
 
 export function taskJson({ look, recordsPerSecond }: TaskRow): { readonly [name: string]: Plain } {

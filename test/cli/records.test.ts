@@ -4,6 +4,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { fill, someRecords } from '../copy/lib/copy-harness.ts';
+import { SpoilingProxy } from '../copy/lib/spoiling-proxy.ts';
 import { FakeTarget } from '../lib/fake-target.ts';
 import { type RunningInstance, TEST_TOKEN, withInstance } from '../lib/instance.ts';
 import { type CliHome, cliHome, MILLRACE } from '../lib/millrace.ts';
@@ -121,9 +122,13 @@ describe('millrace rm', () => {
       expect(await left('two')).toBe(90);
       await cli.ok('rm', 'local/data/two', '--when', '{"&kind": {"$eq": "b"}}', '--yes');
       expect(await left('two')).toBe(45);
-      expect(await cli.ok('rm', 'local/data/one', '-t', '1001000', '7', '-y')).toContain(
-        'Removed 1 records',
-      );
+      const removed = await cli.ok('rm', 'local/data/one', '-t', '1001000', '7', '-y', '--json');
+      expect(JSON.parse(removed)).toEqual({
+        bucket: 'data',
+        dry_run: false,
+        removed_records: 1,
+        entries: { one: 1 },
+      });
       expect(await left('one')).toBe(49);
     });
   });
@@ -183,6 +188,29 @@ describe('millrace watch', () => {
         expect(lines).toMatch(/task-2 Paused rate=- lag=\S+ pending=3/);
       } finally {
         await target.stop();
+      }
+    });
+  });
+
+  test('goes on when the server is away for a while', async () => {
+    await withCli(async (cli, { api, url }) => {
+      await api.ok('POST', '/b/data');
+      const settings = { src_bucket: 'data', dst_bucket: 'dst', dst_host: url, entries: [] };
+      await api.ok('POST', '/replications/task-1', {}, JSON.stringify(settings));
+      const proxy = new SpoilingProxy(url);
+      await proxy.start();
+      try {
+        proxy.spoil = () => (proxy.requests === 2 ? { status: 503, text: 'starting' } : null);
+        const { code, stdout } = await runUntil(
+          cli,
+          ['watch', proxy.url.replace('://', `://${TEST_TOKEN}@`), '--interval', '0.1'],
+          (text) => text.split('\n').length > 3,
+        );
+        expect(code).toBe(130);
+        expect(stdout).toContain('task-1 Running');
+        expect(proxy.requests).toBeGreaterThan(3);
+      } finally {
+        await proxy.stop();
       }
     });
   });

@@ -71,6 +71,8 @@ describe('a token', () => {
     expect(rotated).toMatch(/^Token 'cam' rotated: cam-[0-9a-f]{32}\n$/);
     expect(rotated).not.toContain(value);
     expect(await cli.run('token', 'rotate', 'local/cam')).toMatchObject({ code: 1, stdout: '' });
+    const again = JSON.parse(await cli.ok('token', 'rotate', 'local/cam', '-y', '--json'));
+    expect(again.value).toMatch(/^cam-[0-9a-f]{32}$/);
     expect(await cli.ok('token', 'rm', 'local/cam', '-y')).toBe("Token 'cam' deleted\n");
     expect(await cli.run('token', 'show', 'local/cam')).toMatchObject({
       code: 1,

@@ -19,7 +19,7 @@ import { formatSize, wholeNumber } from '../sizes.ts';
 import type { TimeStyle } from '../times.ts';
 import { dateText } from '../token-text.ts';
 
-interface StartOptions extends TimeOptions {
+interface StartOptions extends TimeOptions, ListOptions {
   readonly entries?: readonly string[];
 }
 
@@ -40,20 +40,21 @@ function addStart(backfills: CliCommand, context: CliContext): void {
   const command = backfills
     .command('start')
     .description('Starts one; without options it is everything.');
-  addEntriesOption(addTimeOptions(command, context.nowUs(), 'no bound'))
+  addEntriesOption(addTimeOptions(jsonOption(command), context.nowUs(), 'no bound'))
     .parsedArgument('<replica>', REPLICA, parseReplica)
     .example('millrace replica backfill start local/my-replication', 'everything that is there')
     .example(
       "millrace replica backfill start local/my-replication -b now-1d -n 'cam-*'",
       'a day of some entries',
     )
-    .action(async ({ server, name }: Replica, { start, stop, entries }: StartOptions) => {
+    .action(async ({ server, name }: Replica, { start, stop, entries, json }: StartOptions) => {
       const body = toJson({ start, stop, entries });
       const answer = await withServer(context, server, (client) =>
         client.json('POST', backfillsPath(name), body),
       );
       const id = countMember(objectOf(answer, 'back-fill'), 'id');
-      context.output.line(`Back-fill ${id} of '${name}' started`);
+      const text = `Back-fill ${id} of '${name}' started`;
+      context.output.line(json === true ? prettyJson(answer) : text);
     });
 }
 

@@ -2,7 +2,7 @@ import type { CopyFilter } from '../../copy/types.ts';
 import { MAX_BATCH_RECORDS } from '../../replication/scan/batch.ts';
 import { U64_MAX } from '../../store/format.ts';
 import type { CliCommand } from '../command.ts';
-import { isConfirmed, type YesOption, yesOption } from '../common-options.ts';
+import { isConfirmed, jsonOption, type YesOption, yesOption } from '../common-options.ts';
 import type { CliContext } from '../context.ts';
 import { UsageError } from '../errors.ts';
 import {
@@ -22,12 +22,14 @@ import {
   type RecordPlace,
   withBucket,
 } from '../record-source.ts';
+import { prettyJson, toJson } from '../output/json-text.ts';
 import { parseTime } from '../times.ts';
 
 interface RmOptions extends TimeOptions, LabelOptions, ConditionOptions, YesOption {
   readonly entries?: readonly string[];
   readonly time?: readonly bigint[];
   readonly dryRun?: boolean;
+  readonly json?: boolean;
 }
 
 /** `rm`: records by time, labels and condition. Entries and buckets stay. */
@@ -47,7 +49,7 @@ export function addRmCommand(program: CliCommand, context: CliContext): void {
   addLabelOptions(command);
   addConditionOptions(command);
   command.option('--dry-run', 'count what would be removed, and remove nothing');
-  yesOption(command)
+  yesOption(jsonOption(command))
     .example('millrace rm local/data --stop now-30d', 'what is older than thirty days')
     .example("millrace rm local/data -n 'cam-*' --include status=broken --yes", 'by labels')
     .example('millrace rm local/data/sensor -t 1700000000000000', 'one record')
@@ -75,12 +77,20 @@ async function remove(context: CliContext, place: RecordPlace, options: RmOption
       return;
     }
     let sum = 0;
+    const byEntry: Record<string, number> = {};
     for (const { name } of open.entries) {
       const removed = await removeFrom(open, name, options);
       sum += removed;
-      if (removed > 0) output.line(`${verb(options)} ${removed} records from entry '${name}'`);
+      byEntry[name] = removed;
+      if (removed > 0 && options.json !== true) {
+        output.line(`${verb(options)} ${removed} records from entry '${name}'`);
+      }
     }
-    output.line(`${verb(options)} ${sum} records from bucket '${open.bucket}'`);
+    if (options.json === true) {
+      const isDryRun = dryRun ?? false;
+      const document = { bucket: open.bucket, dry_run: isDryRun, removed_records: sum };
+      output.line(prettyJson(toJson({ ...document, entries: byEntry })));
+    } else output.line(`${verb(options)} ${sum} records from bucket '${open.bucket}'`);
   });
 }
 

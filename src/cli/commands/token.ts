@@ -21,7 +21,7 @@ import { tokenText, tokenTable } from '../token-text.ts';
 
 type Token = ServerResource & { readonly name: string };
 
-interface CreateOptions {
+interface CreateOptions extends ListOptions {
   readonly fullAccess?: boolean;
   readonly readBucket?: readonly string[];
   readonly writeBucket?: readonly string[];
@@ -48,8 +48,7 @@ export function addTokenCommands(program: CliCommand, context: CliContext): void
 }
 
 function addCreate(group: CliCommand, context: CliContext): void {
-  group
-    .command('create')
+  jsonOption(group.command('create'))
     .description('Creates a token and prints its value, which is not told again.')
     .parsedArgument('<token>', TOKEN, parseToken)
     .option('-A, --full-access', 'may do everything')
@@ -71,8 +70,7 @@ function addCreate(group: CliCommand, context: CliContext): void {
       const answer = await withServer(context, server, (client) =>
         client.json('POST', tokenPath(name), body),
       );
-      const value = textMember(objectOf(answer, 'token'), 'value');
-      context.output.line(`Token '${name}' created: ${value}`);
+      printValue(context, name, 'created', objectOf(answer, 'token'), options);
     });
 }
 
@@ -124,14 +122,13 @@ function addShow(group: CliCommand, context: CliContext): void {
 }
 
 function addRotate(group: CliCommand, context: CliContext): void {
-  yesOption(
-    group
-      .command('rotate')
-      .description('Gives a token a new value and prints it; the old one is void at once.'),
-  )
+  const command = group
+    .command('rotate')
+    .description('Gives a token a new value and prints it; the old one is void at once.');
+  yesOption(jsonOption(command))
     .parsedArgument('<token>', TOKEN, parseToken)
     .example('millrace token rotate local/camera --yes', 'a new value')
-    .action(async ({ server, name }: Token, options: YesOption) => {
+    .action(async ({ server, name }: Token, options: YesOption & ListOptions) => {
       const question = `Rotate token '${name}'? Its present value stops working.`;
       if (!(await isConfirmed(context, options, question))) {
         context.output.line(`Token '${name}' not rotated`);
@@ -140,8 +137,20 @@ function addRotate(group: CliCommand, context: CliContext): void {
       const rotate = (client: AdminClient): Promise<JsonValue> =>
         client.json('POST', `${tokenPath(name)}/rotate`);
       const answer = objectOf(await withServer(context, server, rotate), 'token');
-      context.output.line(`Token '${name}' rotated: ${textMember(answer, 'value')}`);
+      printValue(context, name, 'rotated', answer, options);
     });
+}
+
+/** The only place that prints a token: it is what was asked for, and nobody tells it again. */
+function printValue(
+  { output }: CliContext,
+  name: string,
+  verb: string,
+  answer: JsonObject,
+  { json }: ListOptions,
+): void {
+  if (json === true) output.line(prettyJson(answer));
+  else output.line(`Token '${name}' ${verb}: ${textMember(answer, 'value')}`);
 }
 
 function addRemove(group: CliCommand, context: CliContext): void {

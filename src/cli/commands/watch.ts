@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { withServer } from '../api/admin-client.ts';
+import { ApiError } from '../../errors/errors.ts';
+import { type AdminClient, withServer } from '../api/admin-client.ts';
 import { objectOf, objectsMember } from '../api/members.ts';
 import type { CliCommand } from '../command.ts';
 import type { CliContext } from '../context.ts';
-import { UsageError } from '../errors.ts';
+import { describeError, UsageError } from '../errors.ts';
 import { stringifyJson } from '../../wire/json.ts';
 import { parseInstance, type ServerResource } from '../resource.ts';
 import { toJson } from '../output/json-text.ts';
@@ -13,7 +14,7 @@ import {
   taskJson,
   type TaskRow,
   toRow,
-  watchTable,
+  watchScreen,
 } from '../watch-rows.ts';
 import { wholeNumber } from '../sizes.ts';
 
@@ -65,36 +66,53 @@ async function watch(
   await withServer(context, server, async (client) => {
     let before: ReadonlyMap<string, TaskLook> = new Map();
     for (let look = 1; ; look++) {
-      const list = objectOf(await client.get('replications?ext=1'), 'list of tasks');
-      const now = new Map<string, TaskLook>();
-      for (const item of objectsMember(list, 'replications')) {
-        const task = await readTask(client, item, performance.now());
-        now.set(task.name, task);
+      try {
+        const now = await lookAt(client);
+        const rows = [...now.values()].map((task) => toRow(task, before.get(task.name)));
+        show(context, rows, json === true);
+        before = now;
+      } catch (error) {
+        // A server that was there once may come back; nobody else but the user ends a watch.
+        const isFinal = error instanceof ApiError && error.status < 500;
+        if (look === 1 || signal.aborted || isFinal) throw error;
+        context.output.note(`${timeText(context)} ${describeError(error).message}`);
       }
-      const rows = [...now.values()].map((task) => toRow(task, before.get(task.name)));
-      show(context, rows, json === true);
       if (look >= count) return;
-      before = now;
       await delay(interval * 1000, undefined, { signal });
     }
   });
 }
 
-function show({ output, nowUs }: CliContext, rows: readonly TaskRow[], isJson: boolean): void {
-  const atUs = nowUs();
+async function lookAt(client: AdminClient): Promise<ReadonlyMap<string, TaskLook>> {
+  const list = objectOf(await client.get('replications?ext=1'), 'list of tasks');
+  const tasks = new Map<string, TaskLook>();
+  for (const item of objectsMember(list, 'replications')) {
+    const task = await readTask(client, item, performance.now());
+    tasks.set(task.name, task);
+  }
+  return tasks;
+}
+
+function show(context: CliContext, rows: readonly TaskRow[], isJson: boolean): void {
+  const { output } = context;
+  const atUs = context.nowUs();
   if (isJson) {
     for (const row of rows) output.line(stringifyJson(toJson({ at: atUs, ...taskJson(row) })));
     return;
   }
   if (output.isTerminal) {
     output.raw(REDRAW);
-    output.line(watchTable(rows));
+    output.line(watchScreen(rows, output));
     return;
   }
-  const time = new Date(Number(atUs / 1000n)).toISOString();
+  const time = timeText(context);
   if (rows.length === 0) output.line(`${time} no tasks`);
   for (const { name, state, rate, lag, pending, lastError } of rows) {
     const error = lastError === '' ? '' : ` error: ${lastError}`;
     output.line(`${time} ${name} ${state} rate=${rate} lag=${lag} pending=${pending}${error}`);
   }
+}
+
+function timeText({ nowUs }: CliContext): string {
+  return new Date(Number(nowUs() / 1000n)).toISOString();
 }

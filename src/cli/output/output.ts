@@ -7,12 +7,14 @@ export interface TextStream {
   write(text: string | Uint8Array): boolean;
   readonly isTTY?: boolean;
   readonly columns?: number;
+  readonly rows?: number;
 }
 
 type Colors = ReturnType<typeof pc.createColors>;
 
-/** Width for streams that are no terminal. */
+/** Size for streams that are no terminal, and for terminals that do not tell. */
 const DEFAULT_COLUMNS = 80;
+const DEFAULT_ROWS = 24;
 
 export class Output {
   readonly #stdout: TextStream;
@@ -43,6 +45,11 @@ export class Output {
   /** Of the terminal behind stdout. */
   get columns(): number {
     return this.#stdout.columns ?? DEFAULT_COLUMNS;
+  }
+
+  /** Lines of the terminal behind stdout. */
+  get rows(): number {
+    return this.#stdout.rows ?? DEFAULT_ROWS;
   }
 
   /** A line of the result, to stdout. */

@@ -35,6 +35,43 @@ export function grid(rows: readonly (readonly string[])[], gap: number = 2): str
   return lines.join('\n');
 }
 
+/** Cells that are cut to make room keep so much. */
+const MIN_CUT_COLUMNS = 10;
+
+/**
+ * Cuts cells so that the lines of a table fit into `columns`, as far as that goes.
+ * @param cut the columns whose texts may be cut, the one that is cut first in front.
+ */
+export function fitRows(
+  head: readonly string[],
+  rows: readonly (readonly string[])[],
+  columns: number,
+  cut: readonly number[],
+): readonly (readonly string[])[] {
+  const limits = head.map((title, column) =>
+    Math.max(...[title, ...rows.map((row) => row[column] ?? '')].map((cell) => stringWidth(cell))),
+  );
+  let excess = limits.reduce((sum, width) => sum + width + 3, 1) - columns;
+  for (const column of cut) {
+    const width = limits[column] ?? 0;
+    const less = Math.max(0, Math.min(excess, width - MIN_CUT_COLUMNS));
+    limits[column] = width - less;
+    excess -= less;
+  }
+  return rows.map((row) => row.map((cell, column) => cutText(cell, limits[column] ?? 0)));
+}
+
+/** The text, or its beginning with an ellipsis when it is wider than `columns`. */
+export function cutText(text: string, columns: number): string {
+  if (stringWidth(text) <= columns) return text;
+  let kept = '';
+  for (const character of text) {
+    if (stringWidth(kept + character) >= columns) break;
+    kept += character;
+  }
+  return `${kept}…`;
+}
+
 function padCell(text: string, width: number): string {
   return text + ' '.repeat(width - stringWidth(text));
 }
