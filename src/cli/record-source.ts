@@ -1,12 +1,11 @@
 /** Records of a bucket for commands that look at them or remove them. */
 import type { EntryFigures, InstanceClient } from '../client/instance-client.ts';
-import { DEFAULT_RETRY } from '../copy/attempts.ts';
 import { BucketSource } from '../copy/bucket-source.ts';
 import { BudgetLease, ByteBudget } from '../copy/byte-budget.ts';
 import { DEFAULT_MEMORY_BYTES } from '../copy/copy.ts';
 import { type CopyFilter, type EntryReader, type FailedRecord, NO_FILTER } from '../copy/types.ts';
 import { compileEntryPatterns } from '../replication/entry-pattern.ts';
-import { withInstance } from './api/instance.ts';
+import { bucketOf, withInstance } from './api/instance.ts';
 import type { CliContext } from './context.ts';
 import { CliError, EXIT_FAILURE, UsageError } from './errors.ts';
 import type { ConditionOptions, LabelOptions } from './filter-options.ts';
@@ -42,14 +41,7 @@ export async function withBucket(
   use: (open: OpenBucket) => Promise<void>,
 ): Promise<void> {
   await withInstance(context, server, async (client) => {
-    const source = new BucketSource({
-      client,
-      bucket,
-      side: `bucket '${bucket}'`,
-      retry: DEFAULT_RETRY,
-      ttlS: 60,
-      signal: context.signal,
-    });
+    const source = new BucketSource(bucketOf(context, client, bucket));
     const all = await source.entries();
     const wanted = entryPath === undefined ? patterns : [entryPath];
     const isWanted = compileEntryPatterns(wanted ?? []);

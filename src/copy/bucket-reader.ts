@@ -1,26 +1,20 @@
 /** Reads one entry of a bucket over HTTP: queries that survive what happens to connections and servers. */
-import { ApiError, MillraceError } from '../errors/errors.ts';
+import { ApiError } from '../errors/errors.ts';
 import type { Answer } from '../client/answer.ts';
-import { toApiError } from '../client/errors.ts';
-import { entryPath, type InstanceClient } from '../client/instance-client.ts';
+import type { InstanceClient } from '../client/instance-client.ts';
 import {
   BATCH_WISH_SINCE,
   type BatchWish,
   type QueryFilter,
   type TimeRange,
 } from '../client/query-body.ts';
-import { HeadParser, type RecordHead, toHeadMeta } from '../client/record-heads.ts';
+import { HeadParser, type RecordHead } from '../client/record-heads.ts';
 import { MAX_BATCH_HEADER_BYTES, MAX_BATCH_RECORDS } from '../replication/scan/batch.ts';
-import { Attempts, describeError, type RetryOptions } from './attempts.ts';
+import { Attempts } from './attempts.ts';
 import type { BudgetLease } from './byte-budget.ts';
-import { bytesOf, narrowPage } from './pages.ts';
-import { type FailedRecord, MAX_PAGE_BYTES, type Page } from './types.ts';
-
-/** A record above this is streamed from one server to the other. */
-export const LARGE_RECORD_BYTES: number = 4 * 1024 * 1024;
-
-/** Failures in a row at one place, after which its records are tried one by one. */
-const FAILURES_BEFORE_STEPPING = 2;
+import { bytesOf, groupBySize, LARGE_RECORD_BYTES, narrowPage } from './pages.ts';
+import { FAILURES_BEFORE_STEPPING, mayBeRecord, RecordReader } from './record-reader.ts';
+import type { BucketContext, FailedRecord, Page } from './types.ts';
 
 /**
  * A batch of 85 small records costs the server as much for itself as for its records; six of those at once cost it half.
@@ -33,18 +27,6 @@ const LARGE_BATCHES: BatchWish = {
 };
 
 const NO_CONTENT = 204;
-const LABEL_PREFIX = 'x-reduct-label-';
-
-export interface ReaderContext {
-  readonly client: InstanceClient;
-  readonly bucket: string;
-  /** For messages: `source 'factory/data'`. */
-  readonly side: string;
-  readonly retry: RetryOptions;
-  /** Seconds that queries live between two reads. */
-  readonly ttlS: number;
-  readonly signal: AbortSignal;
-}
 
 /** Where a walk over a range is. */
 interface Walk {
@@ -59,10 +41,11 @@ interface Walk {
 }
 
 export class BucketReader {
-  readonly #context: ReaderContext;
+  readonly #context: BucketContext;
   readonly #entry: string;
   readonly #lease: BudgetLease | null;
   readonly #onFailed: (failed: FailedRecord) => void;
+  readonly #records: RecordReader;
   readonly #parser: HeadParser = new HeadParser();
 
   /**
@@ -70,7 +53,7 @@ export class BucketReader {
    * @param onFailed told of each record that the server has and cannot give.
    */
   constructor(
-    context: ReaderContext,
+    context: BucketContext,
     entry: string,
     lease: BudgetLease | null,
     onFailed: (failed: FailedRecord) => void,
@@ -78,6 +61,7 @@ export class BucketReader {
     this.#context = context;
     this.#entry = entry;
     this.#lease = lease;
+    this.#records = new RecordReader(context, entry, lease);
     this.#onFailed = onFailed;
   }
 
@@ -92,7 +76,7 @@ export class BucketReader {
       try {
         for await (const { answer, heads } of this.#batches(walk, 'HEAD')) {
           await answer.discard();
-          const exact = await this.#exactly(heads);
+          const exact = await this.#records.exactly(heads);
           this.#advance(walk, heads);
           if (exact.length > 0) yield exact;
         }
@@ -120,19 +104,8 @@ export class BucketReader {
   }
 
   /** One record by its timestamp, or why it cannot be read; `null` when it is gone. */
-  async readOne(head: RecordHead): Promise<Page | FailedRecord | null> {
-    const attempts = new Attempts(this.#context.retry, this.#context.signal);
-    for (;;) {
-      try {
-        return await this.#readOnce(head);
-      } catch (error) {
-        if (error instanceof ApiError && error.status === 404) return null;
-        if (mayBeRecord(error) && attempts.failures >= FAILURES_BEFORE_STEPPING) {
-          return { entry: this.#entry, ts: head.ts, ...describeError(error) };
-        }
-        await attempts.failed(error, this.#context.side);
-      }
-    }
+  readOne(head: RecordHead): Promise<Page | FailedRecord | null> {
+    return this.#records.readOne(head);
   }
 
   /** Tells of a record that could not be read. Whoever reads several at once does so in the order of time. */
@@ -208,7 +181,7 @@ export class BucketReader {
     const [only] = group;
     if (only !== undefined && only.lengthBytes > LARGE_RECORD_BYTES) {
       if (only.ts < walk.nextUs) return null;
-      const heads = await this.#exactly(group);
+      const heads = await this.#records.exactly(group);
       const page = { heads: group, content: this.#largeContent(only, answer), heldBytes: 0 };
       return heads.length === 0 ? null : { ...page, heads };
     }
@@ -225,7 +198,7 @@ export class BucketReader {
       heldBytes: bytes,
     };
     if (fresh.every(({ meta }) => meta.isExact)) return page;
-    const exact = await this.#exactly(fresh);
+    const exact = await this.#records.exactly(fresh);
     const known = new Map(exact.map((head) => [head.ts, head]));
     const narrow = narrowPage(
       page,
@@ -243,37 +216,11 @@ export class BucketReader {
     let isFirst = true;
     return {
       open: () => {
-        if (!isFirst) return this.#openRecord(ts, lengthBytes);
+        if (!isFirst) return this.#records.openRecord(ts, lengthBytes);
         isFirst = false;
         return answer.stream(lengthBytes);
       },
     };
-  }
-
-  async *#openRecord(ts: bigint, lengthBytes: number): AsyncGenerator<Buffer> {
-    const { client, bucket } = this.#context;
-    const answer = await client.readRecord(bucket, this.#entry, ts);
-    yield* answer.stream(lengthBytes);
-    await answer.discard();
-  }
-
-  async #readOnce(head: RecordHead): Promise<Page> {
-    const { client, bucket } = this.#context;
-    const { ts, lengthBytes } = head;
-    if (lengthBytes > LARGE_RECORD_BYTES) {
-      const open = (): AsyncIterable<Buffer> => this.#openRecord(ts, lengthBytes);
-      return { heads: [head], content: { open }, heldBytes: 0 };
-    }
-    await this.#lease?.acquire(lengthBytes);
-    try {
-      const answer = await client.readRecord(bucket, this.#entry, ts);
-      const content = await answer.take(lengthBytes);
-      await answer.discard();
-      return { heads: [head], content, heldBytes: lengthBytes };
-    } catch (error) {
-      this.#lease?.release(lengthBytes);
-      throw error;
-    }
   }
 
   /** Reads the records at the place where a query fails one by one, so that one bad record stops nobody. */
@@ -296,75 +243,12 @@ export class BucketReader {
     walk.nextUs = last.ts + 1n;
     walk.attempts.progress();
   }
-
-  /** Asks for type and labels of those records whose batch header cannot say; what is gone is left out. */
-  async #exactly(heads: RecordHead[]): Promise<RecordHead[]> {
-    if (heads.every(({ meta }) => meta.isExact)) return heads;
-    const exact: RecordHead[] = [];
-    for (const head of heads) {
-      const known = head.meta.isExact ? head : await this.#askHead(head);
-      if (known !== null) exact.push(known);
-    }
-    return exact;
-  }
-
-  async #askHead(head: RecordHead): Promise<RecordHead | null> {
-    const { client, bucket } = this.#context;
-    const { ts } = head;
-    const answer = await client.open('HEAD', `${entryPath(bucket, this.#entry)}?ts=${ts}`);
-    await answer.discard();
-    if (answer.status === 404) return null;
-    if (answer.status !== 200) throw await toApiError(answer);
-    const labels: string[] = [];
-    for (const [name, value] of Object.entries(answer.headers)) {
-      if (!name.startsWith(LABEL_PREFIX)) continue;
-      labels.push(name.slice(LABEL_PREFIX.length), String(value));
-    }
-    const contentType = String(answer.headers['content-type'] ?? '');
-    return { ...head, meta: toHeadMeta(contentType, labels) };
-  }
 }
 
 function mayWish({ apiVersion, mayAskForLargeBatches }: InstanceClient): boolean {
   return mayAskForLargeBatches && apiVersion !== null && apiVersion[1] >= BATCH_WISH_SINCE;
 }
 
-/** Whether the server is there and fails with this place of its data. */
-function mayBeRecord(error: unknown): boolean {
-  if (!(error instanceof MillraceError)) return isCut(error);
-  return error.status >= 500 && error.status !== 503 && error.status !== 504;
-}
-
-/** Servers that notice it in the middle of a body can only break it off. */
-function isCut(error: unknown): boolean {
-  const { status } = describeError(error);
-  return status === -6;
-}
-
 function isEntryMissing(error: unknown): boolean {
   return error instanceof ApiError && error.status === 404 && error.message.startsWith('Entry ');
-}
-
-/** Large records alone, others together; in order. */
-function groupBySize(heads: RecordHead[]): RecordHead[][] {
-  const groups: RecordHead[][] = [];
-  let group: RecordHead[] = [];
-  let bytes = 0;
-  for (const head of heads) {
-    const isLarge = head.lengthBytes > LARGE_RECORD_BYTES;
-    if (group.length > 0 && (isLarge || bytes + head.lengthBytes > MAX_PAGE_BYTES)) {
-      groups.push(group);
-      group = [];
-      bytes = 0;
-    }
-    group.push(head);
-    bytes += head.lengthBytes;
-    if (isLarge) {
-      groups.push(group);
-      group = [];
-      bytes = 0;
-    }
-  }
-  if (group.length > 0) groups.push(group);
-  return groups;
 }

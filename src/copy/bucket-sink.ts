@@ -1,6 +1,6 @@
 /** A bucket of a server as the destination of a copy: sends with the code of replication tasks. */
 import { ApiError, BugError } from '../errors/errors.ts';
-import type { BucketSettings, EntryFigures, InstanceClient } from '../client/instance-client.ts';
+import type { BucketSettings, EntryFigures } from '../client/instance-client.ts';
 import type { TimeRange } from '../client/query-body.ts';
 import type { RecordHead } from '../client/record-heads.ts';
 import { backOff, NO_BACKOFF } from '../replication/backoff.ts';
@@ -19,9 +19,10 @@ import type { SentBatch } from '../replication/transfer/send-result.ts';
 import { type SendCounter, Sender } from '../replication/transfer/sender.ts';
 import { checkTarget } from '../replication/transfer/target-check.ts';
 import type { DeadLetter } from '../replication/types.ts';
-import { Attempts, isFirstContact, type RetryOptions } from './attempts.ts';
-import { BucketReader, type ReaderContext } from './bucket-reader.ts';
+import { Attempts, isFirstContact } from './attempts.ts';
+import { BucketReader } from './bucket-reader.ts';
 import {
+  type BucketContext,
   CopyInterruptedError,
   type CopySink,
   CopyStoppedError,
@@ -30,17 +31,6 @@ import {
   type Page,
   type WriteOutcome,
 } from './types.ts';
-
-export interface BucketSinkOptions {
-  readonly client: InstanceClient;
-  readonly bucket: string;
-  /** For messages: `destination 'backup/data'`. */
-  readonly side: string;
-  readonly retry: RetryOptions;
-  readonly ttlS: number;
-  /** No new attempts once it is aborted; what is under way ends. */
-  readonly signal: AbortSignal;
-}
 
 /** Longest wait between two attempts, ms: somebody is watching. */
 const MAX_WAIT_MS = 10_000;
@@ -53,12 +43,12 @@ const NO_COUNTER: SendCounter = {
 };
 
 export class BucketSink implements CopySink {
-  readonly #options: BucketSinkOptions;
+  readonly #options: BucketContext;
   readonly #sender: Sender;
   readonly #large: Map<Batch, LargeContent> = new Map();
   readonly #entryIds: Map<string, number> = new Map();
 
-  constructor(options: BucketSinkOptions) {
+  constructor(options: BucketContext) {
     const { client, bucket } = options;
     this.#options = options;
     const records: RecordSource = {
@@ -105,9 +95,8 @@ export class BucketSink implements CopySink {
   }
 
   list(entry: string, range: TimeRange): AsyncIterable<readonly RecordHead[]> {
-    const context: ReaderContext = this.#options;
     // Listing reads no record, so none can fail.
-    return new BucketReader(context, entry, null, () => undefined).list(range, {});
+    return new BucketReader(this.#options, entry, null, () => undefined).list(range, {});
   }
 
   async write(entry: string, page: Page): Promise<WriteOutcome> {

@@ -4,12 +4,13 @@ import type { TimeRange } from '../client/query-body.ts';
 import type { RecordHead } from '../client/record-heads.ts';
 import { MAX_BATCH_RECORDS } from '../replication/scan/batch.ts';
 import { Attempts, isFirstContact } from './attempts.ts';
-import { BucketReader, LARGE_RECORD_BYTES, type ReaderContext } from './bucket-reader.ts';
+import { BucketReader } from './bucket-reader.ts';
 import type { BudgetLease } from './byte-budget.ts';
 import { type FilterPlan, planFilter } from './filter-plan.ts';
-import { bytesOf, narrowPage } from './pages.ts';
+import { bytesOf, LARGE_RECORD_BYTES, narrowPage } from './pages.ts';
 import { Selection } from './selection.ts';
 import type {
+  BucketContext,
   CopyFilter,
   CopySource,
   EntryReader,
@@ -28,9 +29,9 @@ const MIN_RUN_RECORDS = 4;
 const SINGLE_READS = 8;
 
 export class BucketSource implements CopySource {
-  readonly #context: ReaderContext;
+  readonly #context: BucketContext;
 
-  constructor(context: ReaderContext) {
+  constructor(context: BucketContext) {
     this.#context = context;
   }
 
@@ -48,7 +49,7 @@ export class BucketSource implements CopySource {
     return new BucketEntryReader(reader, plan, lease);
   }
 
-  async #info(): ReturnType<ReaderContext['client']['bucketInfo']> {
+  async #info(): ReturnType<BucketContext['client']['bucketInfo']> {
     const { client, bucket, retry, signal, side } = this.#context;
     const attempts = new Attempts(retry, signal);
     for (;;) {

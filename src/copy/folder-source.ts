@@ -15,7 +15,7 @@ import {
   parseFileMeta,
 } from './folder-layout.ts';
 import { listFiles, scanEntries } from './folder-scan.ts';
-import { LARGE_RECORD_BYTES } from './bucket-reader.ts';
+import { LARGE_RECORD_BYTES } from './pages.ts';
 import { Selection } from './selection.ts';
 import {
   type CopyFilter,

@@ -1,6 +1,9 @@
 /** Steps on pages of records: narrowing, reading ahead, grouping. */
 import type { RecordHead } from '../client/record-heads.ts';
-import type { Page } from './types.ts';
+import { MAX_PAGE_BYTES, type Page } from './types.ts';
+
+/** A record above this is streamed from one server to the other. */
+export const LARGE_RECORD_BYTES: number = 4 * 1024 * 1024;
 
 /** The page with these of its heads only, in their order; `null` without any. */
 export function narrowPage(page: Page, kept: readonly RecordHead[]): Page | null {
@@ -54,4 +57,28 @@ export async function* readAhead(pages: AsyncIterable<Page>): AsyncGenerator<Pag
   } finally {
     if (isOpen) await iterator.return?.();
   }
+}
+
+/** Large records alone, others together; in order. */
+export function groupBySize(heads: RecordHead[]): RecordHead[][] {
+  const groups: RecordHead[][] = [];
+  let group: RecordHead[] = [];
+  let bytes = 0;
+  for (const head of heads) {
+    const isLarge = head.lengthBytes > LARGE_RECORD_BYTES;
+    if (group.length > 0 && (isLarge || bytes + head.lengthBytes > MAX_PAGE_BYTES)) {
+      groups.push(group);
+      group = [];
+      bytes = 0;
+    }
+    group.push(head);
+    bytes += head.lengthBytes;
+    if (isLarge) {
+      groups.push(group);
+      group = [];
+      bytes = 0;
+    }
+  }
+  if (group.length > 0) groups.push(group);
+  return groups;
 }

@@ -1,7 +1,8 @@
 /** What is copied, where from and where to. */
-import type { BucketSettings, EntryFigures } from '../client/instance-client.ts';
+import type { BucketSettings, EntryFigures, InstanceClient } from '../client/instance-client.ts';
 import type { TimeRange } from '../client/query-body.ts';
 import type { RecordHead } from '../client/record-heads.ts';
+import type { RetryOptions } from './attempts.ts';
 import type { BudgetLease } from './byte-budget.ts';
 
 /** Records that go together in one batch, at most (http-api-records §7). */
@@ -62,6 +63,19 @@ export interface FailedRecord {
   /** HTTP status, or a negative key of replication §6.2; 0 for a reason of our own. */
   readonly status: number;
   readonly reason: string;
+}
+
+/** A bucket of a server, to be read or written. */
+export interface BucketContext {
+  readonly client: InstanceClient;
+  readonly bucket: string;
+  /** For messages: `source 'factory/data'`. */
+  readonly side: string;
+  readonly retry: RetryOptions;
+  /** Seconds that queries live between two reads. */
+  readonly ttlS: number;
+  /** No new attempts once it is aborted; what is under way ends. */
+  readonly signal: AbortSignal;
 }
 
 export interface CopySource {

@@ -5,14 +5,13 @@ import mime from 'mime';
 import { toApiError } from '../../client/errors.ts';
 import { bucketPath } from '../../client/instance-client.ts';
 import { toHeadMeta } from '../../client/record-heads.ts';
-import { DEFAULT_RETRY } from '../../copy/attempts.ts';
-import { LARGE_RECORD_BYTES } from '../../copy/bucket-reader.ts';
+import { LARGE_RECORD_BYTES } from '../../copy/pages.ts';
 import { BucketSink } from '../../copy/bucket-sink.ts';
 import { fileErrorText } from '../../copy/files.ts';
 import type { Page, WriteOutcome } from '../../copy/types.ts';
 import { ApiError } from '../../errors/errors.ts';
 import { DEFAULT_CONTENT_TYPE } from '../../wire/batch-v1.ts';
-import { withInstance } from '../api/instance.ts';
+import { bucketOf, withInstance } from '../api/instance.ts';
 import type { CliCommand } from '../command.ts';
 import type { CliContext } from '../context.ts';
 import { CliError, UsageError } from '../errors.ts';
@@ -125,14 +124,7 @@ function writePage(
     const there = await client.open('HEAD', bucketPath(bucket));
     if (there.status !== 200) throw await toApiError(there);
     await there.discard();
-    const sink = new BucketSink({
-      client,
-      bucket,
-      side: `bucket '${bucket}'`,
-      retry: DEFAULT_RETRY,
-      ttlS: 60,
-      signal: context.signal,
-    });
+    const sink = new BucketSink(bucketOf(context, client, bucket));
     const outcome = await sink.write(entry, page);
     if (outcome.endedBy !== null) throw outcome.endedBy;
     return outcome;
