@@ -1,12 +1,8 @@
 /** An answer whose body is read piece by piece, as fast as its reader wants it and no faster. */
 import type { Dispatcher } from 'undici';
 import type { AnswerHeaders } from '../replication/answer-headers.ts';
-import type {
-  Abortable,
-  HttpRequest,
-  RequestGroup,
-  TargetClient,
-} from '../replication/transfer/target-client.ts';
+import type { Abortable, RequestGroup } from '../replication/transfer/exchange.ts';
+import type { HttpRequest, TargetClient } from '../replication/transfer/target-client.ts';
 
 /** Body bytes that arrived and nobody asked for yet, at most; then the connection stands still. */
 const READ_AHEAD_BYTES = 256 * 1024;

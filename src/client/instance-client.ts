@@ -5,11 +5,8 @@ import { MAX_BATCH_RECORDS } from '../replication/scan/batch.ts';
 import { encodePath } from '../replication/scan/entry-path.ts';
 import { joinRecordHeaders, TIME_HEADER } from '../replication/scan/record-headers.ts';
 import { parseDestinationUrl } from '../replication/destination-url.ts';
-import {
-  type HttpRequest,
-  RequestGroup,
-  TargetClient,
-} from '../replication/transfer/target-client.ts';
+import { RequestGroup } from '../replication/transfer/exchange.ts';
+import { type HttpRequest, TargetClient } from '../replication/transfer/target-client.ts';
 import { type Answer, openAnswer } from './answer.ts';
 import { toApiError } from './errors.ts';
 import { ApiError } from '../errors/errors.ts';

@@ -33,7 +33,8 @@ import { TlsChannel } from './tls-channel.ts';
 import { TaskSessions } from './task-sessions.ts';
 import { BodyCompressor } from './transfer/compression.ts';
 import { checkTarget } from './transfer/target-check.ts';
-import { RequestGroup, type TargetClient } from './transfer/target-client.ts';
+import { RequestGroup } from './transfer/exchange.ts';
+import type { TargetClient } from './transfer/target-client.ts';
 import type { TlsMaterial } from './transfer/tls-material.ts';
 import { Targets } from './transfer/targets.ts';
 

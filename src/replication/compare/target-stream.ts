@@ -4,7 +4,8 @@ import { BATCH_V1_PREFIX, BatchV1Parser } from '../../wire/batch-v1.ts';
 import type { AnswerHeaders } from '../answer-headers.ts';
 import { encodePath } from '../scan/entry-path.ts';
 import { requestBody, requestText } from '../transfer/answer-body.ts';
-import type { HttpAnswer, HttpRequest } from '../transfer/target-client.ts';
+import type { HttpAnswer } from '../transfer/exchange.ts';
+import type { HttpRequest } from '../transfer/target-client.ts';
 import { TargetLookupError, type TargetPlace, toLabelMap } from '../transfer/target-records.ts';
 
 export interface TargetRecord {

@@ -7,7 +7,7 @@ import type { Batch } from '../scan/batch.ts';
 import { classifyTransportError } from '../transport-error.ts';
 import type { DeadLetter } from '../types.ts';
 import { describeResult } from './failure.ts';
-import type { HttpAnswer } from './target-client.ts';
+import type { HttpAnswer } from './exchange.ts';
 
 /** The batch is answered for: every record of it is at the target, gone, or a dead letter. */
 export interface SentBatch {

@@ -36,7 +36,8 @@ import {
 import { describeResult, failureOf, failureWith, lookupFailure } from './failure.ts';
 import { lacksOf, type TargetInfo } from './target-info.ts';
 import type { RefusalMemory } from './refusal-memory.ts';
-import type { RequestGroup, TargetClient } from './target-client.ts';
+import type { RequestGroup } from './exchange.ts';
+import type { TargetClient } from './target-client.ts';
 
 /** Told about everything that is counted per attempt. */
 export interface SendCounter {

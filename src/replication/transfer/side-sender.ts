@@ -13,7 +13,8 @@ import { Sender } from './sender.ts';
 import { StoreSource } from './store-source.ts';
 import { checkTarget } from './target-check.ts';
 import type { TargetInfo } from './target-info.ts';
-import { RequestGroup, type TargetClient } from './target-client.ts';
+import { RequestGroup } from './exchange.ts';
+import type { TargetClient } from './target-client.ts';
 
 export interface SideJob {
   readonly task: TaskSpec;

@@ -14,7 +14,8 @@ import {
 import { encodePath } from '../scan/entry-path.ts';
 import { classifyTransportError, type TransportFailure } from '../transport-error.ts';
 import { failureOf } from './failure.ts';
-import type { HttpAnswer, RequestGroup, TargetClient } from './target-client.ts';
+import type { HttpAnswer, RequestGroup } from './exchange.ts';
+import type { TargetClient } from './target-client.ts';
 import { NO_PROXY, proxyFor, type ProxySettings } from './proxy.ts';
 import { readTargetInfo, type TargetInfo } from './target-info.ts';
 

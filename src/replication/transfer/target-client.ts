@@ -3,8 +3,8 @@ import type { Readable } from 'node:stream';
 import type { Dispatcher } from 'undici';
 import buildConnector from 'undici/lib/core/connect.js';
 import Pool from 'undici/lib/dispatcher/pool.js';
-import type { AnswerHeaders } from '../answer-headers.ts';
 import type { RecordHeaders } from '../scan/record-headers.ts';
+import { Exchange, HEADER_FRAME_BYTES, type HttpAnswer, type RequestGroup } from './exchange.ts';
 import { NO_PROXY, proxyFor, type ProxySettings } from './proxy.ts';
 import { newTunnels, proxyAuthorization, type Tunnels } from './proxy-tunnel.ts';
 import { newSecureContext } from './tls-material.ts';
@@ -13,8 +13,6 @@ import { withRecordHeaders } from './checked-headers.ts';
 /** Answers can carry a header for each of 85 records (replication §5.10). */
 const MAX_ANSWER_HEADER_BYTES = 1024 * 1024;
 
-/** Bodies of most answers say nothing that the headers do not; longer ones are cut off. */
-const MAX_ANSWER_BODY_BYTES = 1024 * 1024;
 const NO_LIMIT = -1;
 
 /** Idle connections are closed after this time: servers close theirs after 10 s or more. */
@@ -45,43 +43,6 @@ export interface HttpRequest {
   /** Sent as they are: visible ASCII, checked when they were encoded. */
   readonly recordHeaders: RecordHeaders | null;
   readonly body: Buffer | Readable | null;
-}
-
-export interface HttpAnswer {
-  readonly status: number;
-  readonly headers: AnswerHeaders;
-}
-
-/** What can be given up. */
-export interface Abortable {
-  abort(reason: Error): void;
-}
-
-/** Requests that are given up together. */
-export class RequestGroup {
-  readonly #exchanges: Set<Abortable> = new Set();
-  /** What requests of the group sent and received, without what TLS and TCP add. */
-  wireBytes = 0;
-  #reason: Error | undefined;
-
-  /** Why requests of the group are given up; undefined: they are not. */
-  get abortReason(): Error | undefined {
-    return this.#reason;
-  }
-
-  add(exchange: Abortable): void {
-    this.#exchanges.add(exchange);
-  }
-
-  delete(exchange: Abortable): void {
-    this.#exchanges.delete(exchange);
-  }
-
-  /** Every request of the group rejects with `reason`, also those that are still to be made. */
-  abort(reason: Error): void {
-    this.#reason = reason;
-    for (const exchange of this.#exchanges) exchange.abort(reason);
-  }
 }
 
 export class TargetClient {
@@ -126,7 +87,7 @@ export class TargetClient {
   request(request: HttpRequest, group: RequestGroup): Promise<HttpAnswer> {
     return new Promise((resolve, reject) => {
       if (group.abortReason !== undefined) reject(group.abortReason);
-      else this.dispatch(request, new Exchange(group, resolve, reject), group);
+      else this.dispatch(request, new Exchange(group, null, resolve, reject), group);
     });
   }
 
@@ -191,9 +152,6 @@ function newConnector(options: TargetOptions, proxy: URL | null): Tunnels {
 
 /** The request line without what is below, `host`, `connection` and the empty line. */
 const REQUEST_FRAME_BYTES = 60;
-const STATUS_LINE_BYTES = 20;
-/** Colon, space and line end. */
-const HEADER_FRAME_BYTES = 4;
 
 function requestBytes(request: HttpRequest, headers: readonly string[]): number {
   const { method, path, body, recordHeaders } = request;
@@ -205,80 +163,4 @@ function requestBytes(request: HttpRequest, headers: readonly string[]): number 
     bytes += headerName.length + headerValue.length + HEADER_FRAME_BYTES;
   }
   return Buffer.isBuffer(body) ? bytes + body.length : bytes;
-}
-
-/** Bytes of the head of an answer. */
-export function answerHeadBytes(headers: AnswerHeaders): number {
-  let bytes = STATUS_LINE_BYTES + 2;
-  for (const [name, value] of Object.entries(headers)) {
-    const text = Array.isArray(value) ? value.join('') : (value ?? '');
-    bytes += name.length + text.length + HEADER_FRAME_BYTES;
-  }
-  return bytes;
-}
-
-/** One request and its answer. Settles once; what comes later is ignored. */
-class Exchange implements Dispatcher.DispatchHandler, Abortable {
-  readonly #group: RequestGroup;
-  readonly #resolve: (answer: HttpAnswer) => void;
-  readonly #reject: (error: Error) => void;
-  #controller: Dispatcher.DispatchController | undefined;
-  #answer: HttpAnswer | undefined;
-  #bodyBytes = 0;
-  #abortReason: Error | undefined;
-
-  constructor(
-    group: RequestGroup,
-    resolve: (answer: HttpAnswer) => void,
-    reject: (error: Error) => void,
-  ) {
-    this.#group = group;
-    this.#resolve = resolve;
-    this.#reject = reject;
-    group.add(this);
-  }
-
-  /** Rejects at once; a connection in use is destroyed, one still being made goes on alone. */
-  abort(reason: Error): void {
-    this.#abortReason = reason;
-    this.#group.delete(this);
-    this.#reject(reason);
-    this.#controller?.abort(reason);
-  }
-
-  onRequestStart(controller: Dispatcher.DispatchController): void {
-    this.#controller = controller;
-    if (this.#abortReason !== undefined) controller.abort(this.#abortReason);
-  }
-
-  onResponseStart(
-    _controller: Dispatcher.DispatchController,
-    status: number,
-    headers: AnswerHeaders,
-  ): void {
-    this.#group.wireBytes += answerHeadBytes(headers);
-    if (status >= 200) this.#answer = { status, headers };
-  }
-
-  /** Not needed; read to the end so that the connection can be used again. */
-  onResponseData(controller: Dispatcher.DispatchController, piece: Buffer): void {
-    this.#bodyBytes += piece.length;
-    this.#group.wireBytes += piece.length;
-    if (this.#bodyBytes > MAX_ANSWER_BODY_BYTES) controller.abort(new Error('Too long an answer'));
-  }
-
-  onResponseEnd(): void {
-    this.#settle(null);
-  }
-
-  onResponseError(_controller: Dispatcher.DispatchController, error: Error): void {
-    this.#settle(error);
-  }
-
-  /** An answer whose head arrived is an answer, whatever became of its body. */
-  #settle(error: Error | null): void {
-    this.#group.delete(this);
-    if (this.#answer !== undefined) this.#resolve(this.#answer);
-    else this.#reject(error ?? new Error('The answer ended without a status'));
-  }
 }

@@ -4,7 +4,8 @@ import { BATCH_V1_PREFIX, BatchV1Parser } from '../../wire/batch-v1.ts';
 import type { AnswerHeaders } from '../answer-headers.ts';
 import { encodePath } from '../scan/entry-path.ts';
 import { requestText } from './answer-body.ts';
-import type { HttpAnswer, HttpRequest, RequestGroup, TargetClient } from './target-client.ts';
+import type { HttpAnswer, RequestGroup } from './exchange.ts';
+import type { HttpRequest, TargetClient } from './target-client.ts';
 
 /** A record of the target, without its content. */
 export interface TargetRecord {

@@ -1,9 +1,9 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { RequestGroup } from '../../../src/replication/transfer/exchange.ts';
 import {
   type HttpRequest,
-  RequestGroup,
   TargetClient,
   type TargetOptions,
 } from '../../../src/replication/transfer/target-client.ts';
