@@ -16,6 +16,7 @@ import { BodyCompressor } from '../replication/transfer/compression.ts';
 import type { RecordSource } from '../replication/transfer/record-source.ts';
 import { RefusalMemory } from '../replication/transfer/refusal-memory.ts';
 import type { SentBatch } from '../replication/transfer/send-result.ts';
+import { KnownTarget } from '../replication/transfer/known-target.ts';
 import { type SendCounter, Sender } from '../replication/transfer/sender.ts';
 import { checkTarget } from '../replication/transfer/target-check.ts';
 import type { DeadLetter } from '../replication/types.ts';
@@ -65,8 +66,7 @@ export class BucketSink implements CopySink {
       group: client.group,
       memory: new RefusalMemory(),
       compressor: new BodyCompressor(),
-      coding: () => null,
-      ends: () => ({ own: null, target: null }),
+      known: new KnownTarget({ compression: 'none', ownPlace: null, leavesOutLoops: false }),
       counter: NO_COUNTER,
       // A taken timestamp is always looked at: it may be a record of somebody else.
       resendSequence: 0,

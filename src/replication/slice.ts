@@ -4,6 +4,7 @@
  */
 import { setImmediate as yieldToLoop } from 'node:timers/promises';
 import { crashPoint } from '../crash/crash-points.ts';
+import { HeadPace } from './head-pace.ts';
 import type { SendJob, SendResult, SliceFailure, WorkerOptions } from './messages.ts';
 import { OpenWindows, type OpenWindow } from './open-windows.ts';
 import type { RingWatcher } from './ring-watcher.ts';
@@ -11,35 +12,22 @@ import type { Batch } from './scan/batch.ts';
 import type { Window } from './scan/window.ts';
 import { type ScanContext, WindowSource } from './scan/window-source.ts';
 import { placeOf } from './replication-path.ts';
-import { SAME_BUCKET_TEXT } from './settings-checks.ts';
+import { contactTarget } from './slice-contact.ts';
 import { SliceCounter } from './slice-counts.ts';
 import { Pacer } from './budget/pacer.ts';
 import { TaskLine } from './task-line.ts';
 import { sharedName, type TaskSession } from './task-sessions.ts';
 import { STOPPED } from './transfer/failure.ts';
 import { Lanes } from './transfer/lanes.ts';
-import { type BodyCompressor, chooseCoding, type Coding } from './transfer/compression.ts';
+import type { BodyCompressor } from './transfer/compression.ts';
+import { KnownTarget, type KnownTargetOptions } from './transfer/known-target.ts';
 import type { BatchOutcome } from './transfer/send-result.ts';
-import { type Ends, Sender } from './transfer/sender.ts';
+import { Sender } from './transfer/sender.ts';
 import { StoreSource } from './transfer/store-source.ts';
-import { checkTarget, probeConnect } from './transfer/target-check.ts';
 import { RequestGroup } from './transfer/exchange.ts';
 import type { TargetClient } from './transfer/target-client.ts';
-import type { TargetInfo } from './transfer/target-info.ts';
 import type { DeadLetter } from './types.ts';
 import { Wakeup } from './wakeup.ts';
-
-/** After a scan up to the head that matched nothing, the next one waits this long: nobody is waiting for it. */
-const IDLE_SCAN_INTERVAL_MS = 5;
-
-/**
- * Requests with few records cost as much as dozens of records, and a stream over many entries would be sent one by one: as
- * long as a task makes more of them than this, windows at the head wait for each other. A burst goes out at once.
- */
-const SMALL_REQUESTS_PER_MS = 3;
-const SMALL_REQUESTS_BURST_MS = 5;
-const SMALL_REQUEST_RECORDS = 16;
-const MAX_PACE_MS = 5;
 
 /** What all slices of a thread share. */
 export interface SliceContext {
@@ -55,13 +43,6 @@ interface PendingBatch {
   readonly open: OpenWindow;
 }
 
-const SAME_BUCKET: SliceFailure = {
-  kind: 'refused',
-  key: 422,
-  message: SAME_BUCKET_TEXT,
-  retryAfterMs: null,
-};
-
 const REMOVED_TEXT = 'records not found: they were removed here before they were sent';
 
 export class Slice {
@@ -71,12 +52,14 @@ export class Slice {
   readonly #client: TargetClient;
   readonly #line: TaskLine;
   readonly #source: WindowSource;
+  readonly #known: KnownTarget;
   readonly #sender: Sender;
   readonly #windows: OpenWindows;
   readonly #lanes: Lanes<PendingBatch> = new Lanes();
   readonly #wakeup: Wakeup = new Wakeup();
   readonly #group: RequestGroup = new RequestGroup();
   readonly #counter: SliceCounter = new SliceCounter();
+  readonly #pace: HeadPace = new HeadPace();
   readonly #deadLetters: DeadLetter[] = [];
   readonly #endMs: number;
   /** `null`: the link is not limited. */
@@ -84,18 +67,12 @@ export class Slice {
   #inFlight = 0;
   #isCaughtUp = false;
   #isTargetAvailable: boolean;
-  #target: TargetInfo | null;
-  /** How bodies go out to it. */
-  #coding: Coding | null;
-  #ends: Ends;
   #failure: SliceFailure | null = null;
   #needsEntriesAfter: number | null = null;
   /** A window was opened, a request was made. */
   #hasOpened = false;
   #hasStarted = false;
   #nextScanMs = 0;
-  /** Up to when the requests made so far use up what a task may make. */
-  #paceMs = 0;
   #lastWorkMs: number;
 
   constructor(context: SliceContext, job: SendJob, session: TaskSession, client: TargetClient) {
@@ -114,9 +91,7 @@ export class Slice {
     this.#line = new TaskLine(job.line);
     this.#windows = new OpenWindows(position, filterState);
     this.#isTargetAvailable = job.isTargetAvailable;
-    this.#target = job.target;
-    this.#coding = chooseCoding(task.settings.compression, job.target).coding;
-    this.#ends = this.#endsFor(job.target);
+    this.#known = new KnownTarget(knownOptions(job, options.instanceId), job.target);
     this.#lastWorkMs = nowMs();
     this.#endMs = this.#lastWorkMs + options.sliceMs;
     this.#pacer = job.budget && new Pacer(job.budget, () => Date.now());
@@ -132,9 +107,7 @@ export class Slice {
       group: this.#group,
       memory: session.memory,
       compressor: context.compressor,
-      coding: () => this.#coding,
-      ends: () => this.#ends,
-      target: () => this.#target,
+      known: this.#known,
       counter: this.#counter,
       resendSequence: job.resendSequence,
       nowMs: () => Date.now(),
@@ -174,44 +147,13 @@ export class Slice {
   }
 
   async #contact(): Promise<SliceFailure | null> {
-    const { isTargetAvailable, probeFirst, task } = this.#job;
     if (this.#line.isStopped()) return STOPPED;
-    if (isTargetAvailable) return null;
-    const failure =
-      (probeFirst
-        ? await probeConnect(task.settings.dstHost, this.#context.options.proxies)
-        : null) ?? (await this.#askForBucket(task.settings.dstBucket));
+    if (this.#job.isTargetAvailable) return null;
+    const { options } = this.#context;
+    const failure = await contactTarget(this.#job, options, this.#client, this.#group, this.#known);
     if (failure === null || this.#line.isStopped()) return failure === null ? null : STOPPED;
     this.#counter.countError(failure.key, failure.message, 1);
     return failure;
-  }
-
-  async #askForBucket(bucketName: string): Promise<SliceFailure | null> {
-    const contact = await checkTarget(this.#client, bucketName, true, this.#group);
-    if (contact.kind === 'failed') return contact.failure;
-    this.#target = contact.target;
-    this.#ends = this.#endsFor(contact.target);
-    this.#coding = chooseCoding(this.#job.task.settings.compression, contact.target).coding;
-    return this.#isOwnBucket(contact.target) ? SAME_BUCKET : null;
-  }
-
-  /** The exact check of replication §5.11 (d), whatever name the target goes by. */
-  #isOwnBucket({ instanceId, bucketId }: TargetInfo): boolean {
-    const { task, bucketId: ownBucketId } = this.#job;
-    const hasPrefix = /[^/]/.test(task.settings.dstPrefix);
-    const isOwnInstance = instanceId !== null && instanceId === this.#context.options.instanceId;
-    return isOwnInstance && bucketId === ownBucketId && !hasPrefix;
-  }
-
-  #endsFor(target: TargetInfo | null): Ends {
-    const { instanceId } = this.#context.options;
-    const { bucketId, range } = this.#job;
-    const isKnown = target !== null && target.instanceId !== null && target.bucketId !== null;
-    return {
-      own: instanceId === '' ? null : placeOf(instanceId, bucketId),
-      // A range is sent because somebody asked for it, also when the target had it once.
-      target: isKnown && range === null ? placeOf(target.instanceId, target.bucketId) : null,
-    };
   }
 
   async #loop(): Promise<void> {
@@ -277,20 +219,8 @@ export class Slice {
     // A shared window may have ended at an older head.
     const { scan } = this.#context;
     this.#isCaughtUp = window.end === 'stop' || window.to.sequence >= scan.log.head();
-    if (this.#isCaughtUp) this.#nextScanMs = this.#restUntil(window, nowMs);
+    if (this.#isCaughtUp) this.#nextScanMs = this.#pace.restUntil(window, nowMs);
     return !this.#isCaughtUp;
-  }
-
-  /** Until when the log is left to grow after a window that ended at the head. */
-  #restUntil({ batches, records }: Window, nowMs: number): number {
-    if (batches.length === 0) return nowMs + IDLE_SCAN_INTERVAL_MS;
-    if (records >= batches.length * SMALL_REQUEST_RECORDS) return 0;
-    this.#paceMs =
-      Math.max(this.#paceMs, nowMs - SMALL_REQUESTS_BURST_MS) +
-      batches.length / SMALL_REQUESTS_PER_MS;
-    this.#paceMs = Math.min(this.#paceMs, nowMs + MAX_PACE_MS);
-    // Timers know no shorter time.
-    return this.#paceMs - nowMs < 1 ? 0 : this.#paceMs;
   }
 
   /** A window that ended at the head and waits for its entries is scanned again, larger, when the log has grown. */
@@ -399,7 +329,7 @@ export class Slice {
       isCaughtUp: this.#isCaughtUp && this.#windows.isEmpty,
       attemptedSequence,
       isTargetAvailable: this.#isTargetAvailable && this.#failure === null,
-      target: this.#target,
+      target: this.#known.info,
       counts: this.#counter.toCounts(),
       deadLetters: this.#deadLetters,
       failure: this.#failure,
@@ -407,4 +337,13 @@ export class Slice {
       busyUntilMs: this.#pacer?.busyUntilMs ?? 0,
     };
   }
+}
+
+function knownOptions({ task, bucketId, range }: SendJob, instanceId: string): KnownTargetOptions {
+  return {
+    compression: task.settings.compression,
+    ownPlace: instanceId === '' ? null : placeOf(instanceId, bucketId),
+    // A range is sent because somebody asked for it, also when the target had it once.
+    leavesOutLoops: range === null,
+  };
 }

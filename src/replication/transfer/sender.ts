@@ -19,7 +19,7 @@ import {
 import { isOnPath } from '../replication-path.ts';
 import type { DeadLetter } from '../types.ts';
 import { compressRequest, newBatchRequest } from './batch-request.ts';
-import type { BodyCompressor, Coding } from './compression.ts';
+import type { BodyCompressor } from './compression.ts';
 import { compareRecords, type Comparison, toLabelUpdate } from './duplicates.ts';
 import { goneText, type RecordSource } from './record-source.ts';
 import {
@@ -34,7 +34,8 @@ import {
   toResult,
 } from './send-result.ts';
 import { describeResult, failureOf, failureWith, lookupFailure } from './failure.ts';
-import { lacksOf, type TargetInfo } from './target-info.ts';
+import type { KnownTarget } from './known-target.ts';
+import { lacksOf } from './target-info.ts';
 import type { RefusalMemory } from './refusal-memory.ts';
 import type { RequestGroup } from './exchange.ts';
 import type { TargetClient } from './target-client.ts';
@@ -48,14 +49,6 @@ export interface SendCounter {
   countCompressed(plainBytes: number, wireBytes: number): void;
 }
 
-/** Where batches come from and go to, as paths of replication name buckets. */
-export interface Ends {
-  /** Told to the target; `null`: nothing is told. */
-  readonly own: string | null;
-  /** What came through there is not sent there; `null`: everything is sent. */
-  readonly target: string | null;
-}
-
 export interface SenderOptions {
   readonly client: TargetClient;
   readonly bucketName: string;
@@ -65,11 +58,7 @@ export interface SenderOptions {
   readonly group: RequestGroup;
   readonly memory: RefusalMemory;
   readonly compressor: BodyCompressor;
-  /** How bodies are compressed; `null`: not at all. Asked for each request. */
-  readonly coding: () => Coding | null;
-  readonly ends: () => Ends;
-  /** What the target told; default: nothing. */
-  readonly target?: () => TargetInfo | null;
+  readonly known: KnownTarget;
   readonly counter: SendCounter;
   readonly resendSequence: number;
   readonly nowMs: () => number;
@@ -96,17 +85,16 @@ export class Sender {
 
   /** Sends the batch, in pieces where the target wants that. Rejects only on a bug of ours. */
   async send(batch: Batch): Promise<BatchOutcome> {
-    const { memory, isUpdateOnly } = this.#options;
+    const { memory, isUpdateOnly, known } = this.#options;
     if (batch.single?.carrier === 'none') {
       return this.#deadLetter(batch, { key: 422, message: batch.single.refusal });
     }
-    const { target } = this.#options.ends();
     // What follows upon an answer of the target is something that it has not.
-    if (target !== null && !batch.isFollowUp && isOnPath(target, batch.path)) {
+    if (known.place !== null && !batch.isFollowUp && isOnPath(known.place, batch.path)) {
       this.#options.counter.countLooped(batch.recordCount);
       return NOTHING_SENT;
     }
-    const lacks = lacksOf(this.#options.target?.() ?? null);
+    const lacks = lacksOf(known.info);
     if (batch.kind === 'update' && lacks.updates) return this.#withoutUpdate(batch);
     const most = memory.maxRecords;
     if (batch.recordCount > most) return this.#sendParts(batch, most);
@@ -177,9 +165,9 @@ export class Sender {
   }
 
   async #post(batch: Batch): Promise<{ result: RequestResult; gone: string | null }> {
-    const { client, bucketName, records, group, compressor, counter } = this.#options;
-    const coding = this.#options.coding();
-    const plain = newBatchRequest(batch, bucketName, records, this.#options.ends().own);
+    const { client, bucketName, records, group, compressor, counter, known } = this.#options;
+    const { coding } = known;
+    const plain = newBatchRequest(batch, bucketName, records, known.ownPlace);
     const { request, source, wire } =
       coding === null ? plain : await compressRequest(plain, batch, coding, compressor);
     try {

@@ -6,13 +6,12 @@ import { SliceCounter } from '../slice-counts.ts';
 import { TaskLine } from '../task-line.ts';
 import type { TaskSession } from '../task-sessions.ts';
 import type { Batch } from '../scan/batch.ts';
-import { chooseCoding, type Coding } from './compression.ts';
 import { STOPPED } from './failure.ts';
+import { KnownTarget } from './known-target.ts';
 import type { BatchOutcome } from './send-result.ts';
 import { Sender } from './sender.ts';
 import { StoreSource } from './store-source.ts';
 import { checkTarget } from './target-check.ts';
-import type { TargetInfo } from './target-info.ts';
 import { RequestGroup } from './exchange.ts';
 import type { TargetClient } from './target-client.ts';
 
@@ -29,9 +28,8 @@ export class SideSender {
   readonly #task: TaskSpec;
   readonly #client: TargetClient;
   readonly #line: TaskLine;
+  readonly #known: KnownTarget;
   readonly #sender: Sender;
-  #coding: Coding | null = null;
-  #target: TargetInfo | null = null;
 
   /** Its line tells when to stop; requests are given up then. */
   constructor(
@@ -42,7 +40,10 @@ export class SideSender {
   ) {
     const { log, metas } = context.scan;
     const { instanceId } = context.options;
-    const own = instanceId === '' || bucketId === null ? null : placeOf(instanceId, bucketId);
+    const ownPlace = instanceId === '' || bucketId === null ? null : placeOf(instanceId, bucketId);
+    const { compression } = task.settings;
+    // Everything is sent: somebody asked for it, or the target lacks it.
+    this.#known = new KnownTarget({ compression, ownPlace, leavesOutLoops: false });
     this.#task = task;
     this.#client = client;
     this.#line = new TaskLine(line);
@@ -54,10 +55,7 @@ export class SideSender {
       group: this.group,
       memory: session.memory,
       compressor: context.compressor,
-      coding: () => this.#coding,
-      // Everything is sent: somebody asked for it, or the target lacks it.
-      ends: () => ({ own, target: null }),
-      target: () => this.#target,
+      known: this.#known,
       counter: this.counter,
       resendSequence: 0,
       nowMs: () => Date.now(),
@@ -75,15 +73,14 @@ export class SideSender {
   /** Asks for the bucket, and creates it where it is missing. @returns why nothing can be sent, or `null`. */
   async contact(): Promise<SliceFailure | null> {
     if (this.isStopped) return STOPPED;
-    const { dstBucket, compression } = this.#task.settings;
+    const { dstBucket } = this.#task.settings;
     const contact = await checkTarget(this.#client, dstBucket, true, this.group);
     if (this.isStopped) return STOPPED;
     if (contact.kind === 'failed') {
       this.counter.countError(contact.failure.key, contact.failure.message, 1);
       return contact.failure;
     }
-    this.#target = contact.target;
-    this.#coding = chooseCoding(compression, contact.target).coding;
+    this.#known.learn(contact.target);
     return null;
   }
 
