@@ -33,7 +33,8 @@ import {
   type SentBatch,
   toResult,
 } from './send-result.ts';
-import { describeResult, failureOf, failureWith, lookupFailure } from './failure.ts';
+import { describeResult, failureOf, lookupFailure } from './failure.ts';
+import { conflictLetter, fateOf, type Refusal, refusedLetter } from './record-fate.ts';
 import type { KnownTarget } from './known-target.ts';
 import { lacksOf } from './target-info.ts';
 import type { RefusalMemory } from './refusal-memory.ts';
@@ -63,16 +64,6 @@ export interface SenderOptions {
   readonly resendSequence: number;
   readonly nowMs: () => number;
 }
-
-/** What becomes of one record that the target reported as failed; a failure keeps it. */
-type RecordFate =
-  | 'duplicate'
-  | 'other-labels'
-  | 'conflict'
-  | 'refused'
-  | 'in-full'
-  | 'nothing'
-  | SliceFailure;
 
 const NO_UPDATES = 'The target cannot update labels (API below 1.11); its records keep theirs';
 
@@ -204,13 +195,15 @@ export class Sender {
     const conflicts: DeadLetter[] = [];
     const inFull: bigint[] = [];
     const relabelled: string[] = [];
+    const isResend = batch.firstSequence < this.#options.resendSequence;
+    const nowMs = this.#options.nowMs();
     let failure: SliceFailure | null = null;
     for (const line of lines) {
       const ts = tsOfLine(line);
       const action = actions.get(ts);
       if (action === undefined) continue;
       const why = recordResult(result, ts);
-      const fate = this.#fateOf(batch, action, compared.get(ts), why);
+      const fate = fateOf(batch, action, compared.get(ts), why, isResend);
       if (fate === 'duplicate' || fate === 'other-labels') {
         duplicates++;
         if (fate === 'other-labels') relabelled.push(line);
@@ -221,8 +214,9 @@ export class Sender {
       if (fate === 'in-full') inFull.push(ts);
       if (fate === 'in-full' || fate === 'nothing') continue;
       this.#options.counter.countError(why.key, why.message, 1);
-      if (fate === 'refused') deadLetters.push(this.#letter(batch, line, why));
-      else if (fate === 'conflict') conflicts.push(this.#conflict(batch, line, compared.get(ts)));
+      if (fate === 'refused') deadLetters.push(refusedLetter(batch, line, why, nowMs));
+      else if (fate === 'conflict')
+        conflicts.push(conflictLetter(batch, line, compared.get(ts), nowMs));
       else failure = moreUrgent(failure, fate);
     }
     if (failure !== null) return { kind: 'kept', failure };
@@ -282,41 +276,6 @@ export class Sender {
     return sum;
   }
 
-  #fateOf(
-    batch: Batch,
-    action: RecordAction,
-    comparison: Comparison | undefined,
-    why: { readonly key: number; readonly message: string },
-  ): RecordFate {
-    switch (action.action) {
-      case 'duplicate-check':
-        return this.#fateOfTaken(batch, comparison);
-      case 'dead-letter':
-        return 'refused';
-      case 'recheck-target':
-      case 'retry-later':
-        return failureWith(action, why);
-      case 'write-in-full':
-        return 'in-full';
-      case 'nothing-to-update':
-        return 'nothing';
-    }
-  }
-
-  /**
-   * Of a record that may have been sent before, a change of labels made since then follows in the log, or was made at the
-   * target. Otherwise the target gets the labels of the source, as it would by an update.
-   */
-  #fateOfTaken(batch: Batch, comparison: Comparison | undefined): RecordFate {
-    if (comparison === undefined || comparison.kind === 'other-record') return 'conflict';
-    if (comparison.kind === 'same' || this.#isResend(batch)) return 'duplicate';
-    return batch.single === undefined ? 'other-labels' : 'conflict';
-  }
-
-  #isResend(batch: Batch): boolean {
-    return batch.firstSequence < this.#options.resendSequence;
-  }
-
   async #split(batch: Batch, status: number): Promise<BatchOutcome> {
     const half = Math.ceil(batch.recordCount / 2);
     const outcome = await this.#sendParts(batch, half);
@@ -338,39 +297,12 @@ export class Sender {
     return sum;
   }
 
-  #deadLetter(batch: Batch, why: { readonly key: number; readonly message: string }): SentBatch {
-    const { memory, counter } = this.#options;
+  #deadLetter(batch: Batch, why: Refusal): SentBatch {
+    const { memory, counter, nowMs } = this.#options;
     memory.forget(batch);
     counter.countError(why.key, why.message, batch.recordCount);
-    const deadLetters = recordLines(batch).map((line) => this.#letter(batch, line, why));
+    const letter = (line: string): DeadLetter => refusedLetter(batch, line, why, nowMs());
+    const deadLetters = recordLines(batch).map(letter);
     return { ...NOTHING_SENT, deadLetters };
-  }
-
-  #conflict(batch: Batch, line: string, comparison: Comparison | undefined): DeadLetter {
-    const difference =
-      comparison?.kind === 'other-record'
-        ? comparison.difference
-        : 'the same content, other labels';
-    const message = `The target has another record at ${tsOfLine(line)}: ${difference}`;
-    return { ...this.#letter(batch, line, { key: 409, message }), reason: 'conflict' };
-  }
-
-  #letter(
-    { entryId, entryName, kind }: Batch,
-    line: string,
-    { key, message }: { readonly key: number; readonly message: string },
-  ): DeadLetter {
-    return {
-      entryId,
-      entryName,
-      ts: tsOfLine(line),
-      kind,
-      reason: 'refused',
-      status: key,
-      message,
-      lengthBytes: lengthOfLine(line),
-      refusedAtMs: this.#options.nowMs(),
-      attempts: 1,
-    };
   }
 }
