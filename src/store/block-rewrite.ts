@@ -1,5 +1,5 @@
 /** Changing records of a stored block: labels replaced, records removed. Sequence and row numbers stay. */
-import type { BlockView } from './block.ts';
+import { type BlockView, shareMeta } from './block.ts';
 import { BLOCK, BLOCK_KIND_LARGE, BLOCK_ROW, REMOVED_META } from './format.ts';
 
 /** What happens to one record: `null` removes it, a buffer from `encodeMeta` replaces content type and labels. */
@@ -7,7 +7,8 @@ export type RecordChange = Buffer | null;
 
 /** Row of a record while the new block is laid out. */
 interface NewRow {
-  readonly meta: Buffer | null;
+  /** `REMOVED_META`: the record is removed. */
+  readonly metaIndex: number;
   readonly length: number;
 }
 
@@ -17,8 +18,8 @@ interface NewRow {
  *   remove the block (and its chunks) instead.
  */
 export function rewriteBlock(view: BlockView, changes: ReadonlyMap<number, RecordChange>): Buffer {
-  const rows = newRows(view, changes);
-  const metas = distinctMetas(rows);
+  const metas: Buffer[] = [];
+  const rows = newRows(view, changes, metas);
   const metaBytes = metas.reduce((sum, meta) => sum + meta.length, 0);
   const metasAt = BLOCK.headerBytes + rows.length * BLOCK_ROW.bytes + metas.length * 4;
   const payloadStart = metasAt + metaBytes;
@@ -28,7 +29,7 @@ export function rewriteBlock(view: BlockView, changes: ReadonlyMap<number, Recor
   out.writeUInt16BE(metas.length, BLOCK.metaCount);
   out.writeUInt32BE(metaBytes, BLOCK.metaBytes);
   out.writeUInt32BE(payloadBytes, BLOCK.payloadBytes);
-  writeRows(out, view, rows, metas);
+  writeRows(out, view, rows);
   writeMetas(out, metasAt, metas);
   writePayloads(out, payloadStart, view, rows);
   return out;
@@ -41,24 +42,19 @@ export function liveRecords(view: BlockView): number {
   return live;
 }
 
-function newRows(view: BlockView, changes: ReadonlyMap<number, RecordChange>): NewRow[] {
+/** @param metas gets those of the rows; rows with the same bytes share one, as in a new block. */
+function newRows(
+  view: BlockView,
+  changes: ReadonlyMap<number, RecordChange>,
+  metas: Buffer[],
+): NewRow[] {
+  const isEqual = (a: Buffer, b: Buffer): boolean => a.equals(b);
   return Array.from({ length: view.recordCount }, (_, index) => {
     const change = changes.get(index);
-    if (change === null || view.isRemoved(index)) return { meta: null, length: 0 };
+    if (change === null || view.isRemoved(index)) return { metaIndex: REMOVED_META, length: 0 };
     const meta = change ?? view.metaBytes(view.metaIndex(index));
-    return { meta, length: view.length(index) };
+    return { metaIndex: shareMeta(metas, meta, isEqual), length: view.length(index) };
   });
-}
-
-/** Metas of consecutive rows with the same bytes are shared. */
-function distinctMetas(rows: readonly NewRow[]): Buffer[] {
-  const metas: Buffer[] = [];
-  for (const { meta } of rows) {
-    if (meta === null) continue;
-    const last = metas.at(-1);
-    if (last === undefined || !last.equals(meta)) metas.push(meta);
-  }
-  return metas;
 }
 
 function newPayloadBytes(view: BlockView, rows: readonly NewRow[]): number {
@@ -66,23 +62,12 @@ function newPayloadBytes(view: BlockView, rows: readonly NewRow[]): number {
   return rows.reduce((sum, { length }) => sum + length, 0);
 }
 
-function writeRows(
-  out: Buffer,
-  view: BlockView,
-  rows: readonly NewRow[],
-  metas: readonly Buffer[],
-): void {
-  let metaIndex = -1;
-  let last: Buffer | undefined;
-  for (const [index, { meta, length }] of rows.entries()) {
+function writeRows(out: Buffer, view: BlockView, rows: readonly NewRow[]): void {
+  for (const [index, { metaIndex, length }] of rows.entries()) {
     const at = BLOCK.headerBytes + index * BLOCK_ROW.bytes;
-    if (meta !== null && (last === undefined || !last.equals(meta))) {
-      metaIndex++;
-      last = metas[metaIndex];
-    }
     out.writeBigUInt64BE(view.ts(index), at + BLOCK_ROW.timestamp);
     out.writeUIntBE(length, at + BLOCK_ROW.length, 6);
-    out.writeUInt16BE(meta === null ? REMOVED_META : metaIndex, at + BLOCK_ROW.metaIndex);
+    out.writeUInt16BE(metaIndex, at + BLOCK_ROW.metaIndex);
   }
 }
 
@@ -106,7 +91,7 @@ function writePayloads(
     return;
   }
   let at = payloadStart;
-  for (const [index, { meta }] of rows.entries()) {
-    if (meta !== null) at += view.payload(index).copy(out, at);
+  for (const [index, { metaIndex }] of rows.entries()) {
+    if (metaIndex !== REMOVED_META) at += view.payload(index).copy(out, at);
   }
 }

@@ -5,7 +5,7 @@
  * ```
  * header | record table (16 B a record) | meta offsets (u32 each) | metas | payloads in table order
  * ```
- * A *meta* is content type and labels; consecutive records with equal ones share it.
+ * A *meta* is content type and labels; records with equal ones share it, as far as the writer noticed that they are equal.
  */
 import { StoreFormatError } from '../errors/errors.ts';
 import {
@@ -20,6 +20,9 @@ import {
 } from './format.ts';
 import type { Labels } from './labels.ts';
 import type { MetaPool } from './meta-pool.ts';
+
+/** Metas of a block that the next record may share: machines go to and fro between a few states. */
+const SHARED_METAS = 4;
 
 /** Content type and labels of a record, decoded. */
 export interface RecordMeta {
@@ -231,14 +234,15 @@ function writeTables(
   const view = new DataView(out.buffer, out.byteOffset, out.byteLength);
   let at: number = BLOCK.headerBytes;
   let previous: Buffer | undefined;
+  let metaIndex = 0;
   for (const record of records) {
     if (record.meta !== previous) {
       previous = record.meta;
-      metas.push(previous);
+      metaIndex = shareMeta(metas, previous, isIdentical);
     }
     view.setBigUint64(at + BLOCK_ROW.timestamp, record.ts);
     setUint48(view, at + BLOCK_ROW.length, record.length);
-    view.setUint16(at + BLOCK_ROW.metaIndex, metas.length - 1);
+    view.setUint16(at + BLOCK_ROW.metaIndex, metaIndex);
     at += BLOCK_ROW.bytes;
   }
   const metaStart = at + metas.length * 4;
@@ -258,6 +262,27 @@ function writeTables(
   setUint48(view, BLOCK.bucketOrdinal, identity.bucketOrdinal);
   view.setUint32(BLOCK.metaBytes, metaAt - metaStart);
   return metaAt;
+}
+
+/**
+ * Number of the meta of the next record: of an equal one among the newest, or of a new one.
+ * @param metas of the block so far; gets the new one.
+ */
+export function shareMeta(
+  metas: Buffer[],
+  meta: Buffer,
+  isEqual: (a: Buffer, b: Buffer) => boolean,
+): number {
+  const oldest = Math.max(0, metas.length - SHARED_METAS);
+  for (let i = metas.length - 1; i >= oldest; i--) {
+    const known = metas[i];
+    if (known !== undefined && isEqual(known, meta)) return i;
+  }
+  return metas.push(meta) - 1;
+}
+
+function isIdentical(a: Buffer, b: Buffer): boolean {
+  return a === b;
 }
 
 function setUint48(view: DataView, offset: number, value: number): void {

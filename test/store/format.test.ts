@@ -14,6 +14,7 @@ import {
   pathOfMeta,
   writtenLabelsOfMeta,
 } from '../../src/store/block.ts';
+import { rewriteBlock } from '../../src/store/block-rewrite.ts';
 import * as format from '../../src/store/format.ts';
 import * as keys from '../../src/store/keys.ts';
 import { decodeRun, encodeRun } from '../../src/store/run-index.ts';
@@ -207,6 +208,36 @@ describe('block', () => {
         }
       }),
     );
+  });
+
+  test('records that go to and fro between a few labels share them, also after one was changed or removed', () => {
+    const states = ['working', 'working', 'idle', 'failed'];
+    const metas = new Map(states.map((state) => [state, encodeMeta('', ['state', state])]));
+    const changed = encodeMeta('', ['state', 'changed']);
+    const source = Buffer.from('abcd');
+    const records = Array.from({ length: 40 }, (_, at) => {
+      const meta = metas.get(states[at % states.length] ?? '') ?? changed;
+      return { ts: BigInt(at), length: at % 5, source, offset: 0, meta };
+    });
+    const out = Buffer.alloc(blockBytesBound(records));
+    const identity = { sequence: 1, bucketId: 1, entryId: 1, bucketOrdinal: 0 };
+    const view = new BlockView(out.subarray(0, encodeBlock(out, identity, records)));
+    const changes = new Map([
+      [7, null],
+      [21, changed],
+    ]);
+    const rewritten = new BlockView(rewriteBlock(view, changes));
+    expect(view.metaCount).toBe(3);
+    expect(rewritten.metaCount).toBe(4);
+    expect(rewritten.isRemoved(7)).toBe(true);
+    for (const [at, { length }] of records.entries()) {
+      const state = states[at % states.length];
+      expect(view.metaOf(at).labels).toEqual(['state', state]);
+      expect(view.payload(at).toString()).toBe('abcd'.slice(0, length));
+      if (at === 7) continue;
+      expect(rewritten.metaOf(at).labels).toEqual(['state', at === 21 ? 'changed' : state]);
+      expect(rewritten.payload(at).toString()).toBe('abcd'.slice(0, length));
+    }
   });
 
   test('a block cut anywhere, or with bytes behind it, is not accepted', () => {
