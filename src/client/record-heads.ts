@@ -80,7 +80,7 @@ export class HeadParser {
 /** Of content type and labels that are known for sure. */
 export function toHeadMeta(contentType: string, labels: readonly string[]): HeadMeta {
   const info = describeMeta(contentType, labels);
-  return { ...info, tailText: info.tail.toString('latin1'), isExact: true };
+  return { ...info, tailText: info.tail, isExact: true };
 }
 
 const UNKNOWN_META: HeadMeta = { ...toHeadMeta('', []), isExact: false };

@@ -55,15 +55,46 @@ export class BatchBuilder implements RecordSink {
       return;
     }
     const large = view.large();
+    const isAttachment = isMetaEntry(this.#entries.get(view.entryId)?.name ?? '');
     let at = from;
     while (at < to) {
       const metaIndex = view.metaIndex(at);
-      let end = at + 1;
-      while (end < to && view.metaIndex(end) === metaIndex) end++;
-      if (metaIndex === REMOVED_META) this.removed += end - at;
-      else this.#addEqual(view, at, end, this.#metas.of(view, metaIndex), large);
+      if (metaIndex === REMOVED_META) {
+        this.removed++;
+        at++;
+        continue;
+      }
+      const meta = this.#metas.of(view, metaIndex);
+      if (large !== undefined || !sharesBatches(meta, isAttachment)) {
+        if (isAttachment && meta.isRemoval) this.#addRemoved(view, at, meta, large);
+        else this.#addAlone(view, at, meta, large);
+        at++;
+        continue;
+      }
+      const end = this.#endOfRun(view, at, to, meta.path, isAttachment);
+      this.#addRun(view, at, end, meta.path);
       at = end;
     }
+  }
+
+  /** End of the records from `from` on that can share batches: content type and labels may differ, the path may not. */
+  #endOfRun(
+    view: BlockView,
+    from: number,
+    to: number,
+    path: string,
+    isAttachment: boolean,
+  ): number {
+    let known = view.metaIndex(from);
+    for (let at = from + 1; at < to; at++) {
+      const metaIndex = view.metaIndex(at);
+      if (metaIndex === known) continue;
+      if (metaIndex === REMOVED_META) return at;
+      const meta = this.#metas.of(view, metaIndex);
+      if (meta.path !== path || !sharesBatches(meta, isAttachment)) return at;
+      known = metaIndex;
+    }
+    return to;
   }
 
   /**
@@ -81,23 +112,6 @@ export class BatchBuilder implements RecordSink {
     return this.#batches;
   }
 
-  /** Records with equal content type and labels. */
-  #addEqual(
-    view: BlockView,
-    from: number,
-    to: number,
-    meta: MetaInfo,
-    large: LargeBody | undefined,
-  ): void {
-    if (meta.isRemoval && isMetaEntry(this.#entries.get(view.entryId)?.name ?? '')) {
-      for (let i = from; i < to; i++) this.#addRemoved(view, i, meta, large);
-    } else if (meta.carrier === 'batch' && large === undefined) {
-      this.#addRun(view, from, to, meta);
-    } else {
-      for (let i = from; i < to; i++) this.#addAlone(view, i, meta, large);
-    }
-  }
-
   /**
    * A removed attachment: targets refuse to write one, but leaving it out would let an older one of that key live on. So it
    * is written as if it were not removed, and removed then (replication §2.6).
@@ -107,17 +121,17 @@ export class BatchBuilder implements RecordSink {
     this.#addLabels(view, index, meta.labels, meta.path);
   }
 
-  #addRun(view: BlockView, from: number, to: number, meta: MetaInfo): void {
-    let open = this.#openForRun(view, from, to, meta.path);
+  #addRun(view: BlockView, from: number, to: number, path: string): void {
+    let open = this.#openForRun(view, from, to, path);
     let start = from;
     for (let i = from; i < to; i++) {
       const length = view.length(i);
       if (open.isFull(this.#limits, length)) {
         open.endRun(view, start, i);
         start = i;
-        open = this.#reopen(view.entryId, 'write', meta.path);
+        open = this.#reopen(view.entryId, 'write', path);
       }
-      open.addRecord(length, meta);
+      open.addRecord(length, this.#metas.of(view, view.metaIndex(i)));
     }
     open.endRun(view, start, to);
   }
@@ -149,7 +163,7 @@ export class BatchBuilder implements RecordSink {
       this.#pushAlone(view, 'update', { name, value: '0' }, EMPTY, 0, meta, single);
       return;
     }
-    const line = `${name}: 0${meta.tail.toString('latin1')}`;
+    const line = `${name}: 0${meta.tail}`;
     let open = this.#open.get(view.entryId);
     const isFull = open === undefined || open.isFull(this.#limits, 0);
     // Two updates of one record cannot share a request; the later one comes after the earlier one.
@@ -195,7 +209,7 @@ export class BatchBuilder implements RecordSink {
   #addAlone(view: BlockView, index: number, meta: MetaInfo, large: LargeBody | undefined): void {
     const length = view.length(index);
     const isBatch = meta.carrier === 'batch';
-    const value = isBatch ? `${length}${meta.tail.toString('latin1')}` : `${length}`;
+    const value = isBatch ? `${length}${meta.tail}` : `${length}`;
     const header = { name: timeHeader(view, index), value };
     const body = large ?? Buffer.from(view.payload(index));
     this.#pushAlone(view, 'write', header, body, length, meta, isBatch ? undefined : meta);
@@ -239,6 +253,11 @@ export class BatchBuilder implements RecordSink {
     const { name: entryName, path: entryPath } = entry;
     this.#batches.push({ entryId, entryName, entryPath, isFollowUp: false, ...batch });
   }
+}
+
+/** A removed attachment is written and removed then, one after the other. */
+function sharesBatches({ carrier, isRemoval }: MetaInfo, isAttachment: boolean): boolean {
+  return carrier === 'batch' && !(isAttachment && isRemoval);
 }
 
 const NOT_IN_BATCH = 'The labels of the record cannot be expressed in batch headers';

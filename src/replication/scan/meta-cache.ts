@@ -7,6 +7,7 @@ import type { Labels } from '../../store/labels.ts';
 import { labelValue } from '../../store/labels.ts';
 import { formatBatchV1Tail } from '../../wire/batch-v1.ts';
 import { isCompressedType } from '../content-types.ts';
+import { LineEnd } from './line-end.ts';
 import { LogBlock } from './log-block.ts';
 import { isHeaderToken, isPrintableAscii } from '../../wire/header-text.ts';
 
@@ -23,7 +24,9 @@ export interface MetaInfo {
   readonly writtenLabels: Labels;
   readonly carrier: Carrier;
   /** `,<content type>[,<label>=<value>…]`, for carrier `batch`. */
-  readonly tail: Buffer;
+  readonly tail: string;
+  /** For carrier `batch`. */
+  readonly lineEnd: LineEnd;
   /** Why the carrier is `none`. */
   readonly refusal: string;
   /** On an attachment: it is removed (label `remove=true`, replication §2.6). */
@@ -33,8 +36,6 @@ export interface MetaInfo {
   /** See `replication-path.ts`. */
   readonly path: string;
 }
-
-const EMPTY = Buffer.alloc(0);
 
 const REMOVE_LABEL = 'remove';
 
@@ -78,6 +79,7 @@ export function describeMeta(
 ): MetaInfo {
   const isRemoval = labelValue(labels, REMOVE_LABEL) === 'true';
   const isCompressed = isCompressedType(contentType);
+  const carrier = carrierOf(contentType, labels);
   return {
     contentType,
     labels,
@@ -85,7 +87,8 @@ export function describeMeta(
     isRemoval,
     isCompressed,
     path,
-    ...carrierOf(contentType, labels),
+    ...carrier,
+    lineEnd: new LineEnd(carrier.tail),
   };
 }
 
@@ -104,16 +107,16 @@ function carrierOf(
   labels: Labels,
 ): Pick<MetaInfo, 'carrier' | 'tail' | 'refusal'> {
   const refusal = unprintable(contentType, labels);
-  if (refusal !== '') return { carrier: 'none', tail: EMPTY, refusal };
+  if (refusal !== '') return { carrier: 'none', tail: '', refusal };
   if (fitsBatch(contentType, labels)) {
-    const tail = Buffer.from(formatBatchV1Tail(contentType, labels), 'latin1');
+    const tail = formatBatchV1Tail(contentType, labels);
     return { carrier: 'batch', tail, refusal: '' };
   }
   if (fitsSingle(contentType, labels)) {
-    return { carrier: 'single', tail: EMPTY, refusal: '' };
+    return { carrier: 'single', tail: '', refusal: '' };
   }
   const text = 'The labels of the record cannot be expressed in HTTP headers';
-  return { carrier: 'none', tail: EMPTY, refusal: text };
+  return { carrier: 'none', tail: '', refusal: text };
 }
 
 function unprintable(contentType: string, labels: Labels): string {
