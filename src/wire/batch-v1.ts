@@ -29,14 +29,24 @@ export function parseBatchV1Name(name: string): bigint {
   throw new ApiError(422, `Invalid header '${name}': must be an unix timestamp in microseconds`);
 }
 
+/** What the part of a value behind the length says. */
+interface KnownTail {
+  readonly text: string;
+  readonly contentType: string;
+  readonly labels: Labels;
+}
+
+/** Tails that a parser remembers: machines go to and fro between a few states. */
+const KNOWN_TAILS = 4;
+
 /**
- * Parses values of one request. Sensors repeat content type and labels in every record, so the part behind the length
- * is decoded once per distinct neighbour, and equal neighbours share one `Labels` array.
+ * Parses values of one request. Sensors repeat content type and labels, or a few of them, so the part behind the length is
+ * decoded once per distinct neighbour, and equal neighbours share one `Labels` array.
  */
 export class BatchV1Parser {
-  #tail: string | undefined;
-  #contentType = DEFAULT_CONTENT_TYPE;
-  #labels: Labels = NO_LABELS;
+  readonly #known: KnownTail[] = [];
+  /** Of `#known`: the one that is replaced next. */
+  #oldest = 0;
 
   /** @throws ApiError 422 `Malformed header received: …`, `Invalid batched header`, `Invalid content length`. */
   parse(value: string): BatchV1Value {
@@ -47,20 +57,27 @@ export class BatchV1Parser {
     if (comma === -1) throw invalidHeader();
     const lengthBytes = parseByteCount(value.slice(0, comma).trim());
     if (lengthBytes === undefined) throw new ApiError(422, 'Invalid content length');
-    const tail = value.slice(comma + 1);
-    if (tail !== this.#tail) {
-      this.#parseTail(tail);
-      this.#tail = tail;
-    }
-    return { lengthBytes, contentType: this.#contentType, labels: this.#labels };
+    const { contentType, labels } = this.#tailOf(value.slice(comma + 1));
+    return { lengthBytes, contentType, labels };
   }
 
-  #parseTail(tail: string): void {
-    const comma = tail.indexOf(',');
-    const type = (comma === -1 ? tail : tail.slice(0, comma)).trim();
-    this.#contentType = type === '' ? DEFAULT_CONTENT_TYPE : type;
-    this.#labels = comma === -1 ? NO_LABELS : parseLabels(tail, comma + 1);
+  #tailOf(text: string): KnownTail {
+    for (const known of this.#known) if (known.text === text) return known;
+    const tail = parseTail(text);
+    this.#known[this.#oldest] = tail;
+    this.#oldest = (this.#oldest + 1) % KNOWN_TAILS;
+    return tail;
   }
+}
+
+function parseTail(text: string): KnownTail {
+  const comma = text.indexOf(',');
+  const type = (comma === -1 ? text : text.slice(0, comma)).trim();
+  return {
+    text,
+    contentType: type === '' ? DEFAULT_CONTENT_TYPE : type,
+    labels: comma === -1 ? NO_LABELS : parseLabels(text, comma + 1),
+  };
 }
 
 function parseLabels(text: string, from: number): Labels {
