@@ -29,6 +29,12 @@ import type { TargetClient } from './transfer/target-client.ts';
 import type { DeadLetter } from './types.ts';
 import { Wakeup } from './wakeup.ts';
 
+/**
+ * For this share of its time a slice goes on to send what it has read: a quick target takes all of it meanwhile, a slow one
+ * does not keep the slice from telling how far it has come.
+ */
+const SEND_READ_SHARE = 0.4;
+
 /** What all slices of a thread share. */
 export interface SliceContext {
   readonly scan: ScanContext;
@@ -61,7 +67,10 @@ export class Slice {
   readonly #counter: SliceCounter = new SliceCounter();
   readonly #pace: HeadPace = new HeadPace();
   readonly #deadLetters: DeadLetter[] = [];
+  /** No window is opened from then on. */
   readonly #endMs: number;
+  /** No window is begun from then on. */
+  readonly #lastStartMs: number;
   /** `null`: the link is not limited. */
   readonly #pacer: Pacer | null;
   #inFlight = 0;
@@ -94,6 +103,7 @@ export class Slice {
     this.#known = new KnownTarget(knownOptions(job, options.instanceId), job.target);
     this.#lastWorkMs = nowMs();
     this.#endMs = this.#lastWorkMs + options.sliceMs;
+    this.#lastStartMs = this.#endMs + options.sliceMs * SEND_READ_SHARE;
     this.#pacer = job.budget && new Pacer(job.budget, () => Date.now());
     const windowRecords = job.budget === null ? range?.windowRecords : limits.maxRecords;
     const scope = { bucketId, filter, dstPrefix, stopSequence, range, dropRecords };
@@ -253,8 +263,8 @@ export class Slice {
       if (this.#pacer !== null && this.#pacer.waitMs() > 0) return;
       const pending = this.#lanes.take();
       if (pending === undefined) return;
-      // Time is over: windows that are begun are finished, others are left to the next slice.
-      if (!pending.open.isStarted && this.#isOver()) continue;
+      // Windows that are begun are finished, others are left to the next slice, which has to read and encode them again.
+      if (!pending.open.isStarted && this.#hasToEnd()) continue;
       this.#hasStarted = true;
       this.#windows.start(pending.open);
       this.#inFlight++;
@@ -262,8 +272,8 @@ export class Slice {
     }
   }
 
-  #isOver(): boolean {
-    if (this.#context.nowMs() >= this.#endMs || this.#pacer?.isOver() === true) return true;
+  #hasToEnd(): boolean {
+    if (this.#context.nowMs() >= this.#lastStartMs || this.#pacer?.isOver() === true) return true;
     return this.#hasStarted && this.#line.makesWay();
   }
 
