@@ -46,8 +46,9 @@ export interface StagedRows {
 
 /** Encoded meta and its wire size; one per distinct content type and labels of an entry in a row. */
 export interface KnownMeta {
-  readonly contentType: string;
-  readonly labels: Labels;
+  /** As it was asked for last: equal texts of one request are mostly identical. */
+  contentType: string;
+  labels: Labels;
   readonly path: string;
   readonly bytes: Buffer;
   readonly wireBytes: number;
@@ -115,7 +116,10 @@ export class MetaMemory {
     }
     for (const known of recent) {
       const isSame = known.contentType === contentType && known.path === path;
-      if (isSame && sameLabels(known.labels, labels)) return known;
+      if (!isSame || !sameLabels(known.labels, labels)) continue;
+      known.contentType = contentType;
+      known.labels = labels;
+      return known;
     }
     const meta: KnownMeta = {
       contentType,

@@ -29,52 +29,51 @@ export function parseBatchV1Name(name: string): bigint {
   throw new ApiError(422, `Invalid header '${name}': must be an unix timestamp in microseconds`);
 }
 
-/** What the part of a value behind the length says. */
-interface KnownTail {
+/** A value that was parsed. */
+interface KnownValue {
   readonly text: string;
-  readonly contentType: string;
-  readonly labels: Labels;
+  /** Behind the length. */
+  readonly tail: string;
+  readonly value: BatchV1Value;
 }
 
-/** Tails that a parser remembers: machines go to and fro between a few states. */
-const KNOWN_TAILS = 4;
+/** Values that a parser remembers: machines go to and fro between a few states. */
+const KNOWN_VALUES = 4;
 
 /**
- * Parses values of one request. Sensors repeat content type and labels, or a few of them, so the part behind the length is
+ * Parses values of one request. Sensors repeat their values, or all of them but the length, so what is behind the length is
  * decoded once per distinct neighbour, and equal neighbours share one `Labels` array.
  */
 export class BatchV1Parser {
-  readonly #known: KnownTail[] = [];
+  readonly #known: KnownValue[] = [];
   /** Of `#known`: the one that is replaced next. */
   #oldest = 0;
 
   /** @throws ApiError 422 `Malformed header received: …`, `Invalid batched header`, `Invalid content length`. */
-  parse(value: string): BatchV1Value {
-    if (!isPrintableAscii(value)) {
+  parse(text: string): BatchV1Value {
+    for (const known of this.#known) if (known.text === text) return known.value;
+    if (!isPrintableAscii(text)) {
       throw new ApiError(422, 'Malformed header received: failed to convert header to a str');
     }
-    const comma = value.indexOf(',');
+    const comma = text.indexOf(',');
     if (comma === -1) throw invalidHeader();
-    const lengthBytes = parseByteCount(value.slice(0, comma).trim());
+    const lengthBytes = parseByteCount(text.slice(0, comma).trim());
     if (lengthBytes === undefined) throw new ApiError(422, 'Invalid content length');
-    const { contentType, labels } = this.#tailOf(value.slice(comma + 1));
-    return { lengthBytes, contentType, labels };
-  }
-
-  #tailOf(text: string): KnownTail {
-    for (const known of this.#known) if (known.text === text) return known;
-    const tail = parseTail(text);
-    this.#known[this.#oldest] = tail;
-    this.#oldest = (this.#oldest + 1) % KNOWN_TAILS;
-    return tail;
+    const tail = text.slice(comma + 1);
+    const similar = this.#known.find((known) => known.tail === tail);
+    const { contentType, labels } = similar?.value ?? parseTail(tail);
+    const value = { lengthBytes, contentType, labels };
+    const at = similar === undefined ? this.#oldest : this.#known.indexOf(similar);
+    if (similar === undefined) this.#oldest = (this.#oldest + 1) % KNOWN_VALUES;
+    this.#known[at] = { text, tail, value };
+    return value;
   }
 }
 
-function parseTail(text: string): KnownTail {
+function parseTail(text: string): Omit<BatchV1Value, 'lengthBytes'> {
   const comma = text.indexOf(',');
   const type = (comma === -1 ? text : text.slice(0, comma)).trim();
   return {
-    text,
     contentType: type === '' ? DEFAULT_CONTENT_TYPE : type,
     labels: comma === -1 ? NO_LABELS : parseLabels(text, comma + 1),
   };

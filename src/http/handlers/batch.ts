@@ -49,11 +49,16 @@ function announcedRecords(front: Front, exchange: Exchange, route: Route): Batch
   if (found.length === 0) return [];
   const target = entryOrError(front, route.name, route.entryName);
   const records: BatchRecord[] = [];
+  let latestTs = -1n;
+  let isAscending = true;
   for (let i = 0; i + 1 < found.length; i += 2) {
     const ts = parseBatchV1Name(found[i] ?? '');
-    const value = parser.parse(found[i + 1] ?? '');
-    records.push({ target: targetOf(target, value.labels), ts, ...value });
+    const { lengthBytes, contentType, labels } = parser.parse(found[i + 1] ?? '');
+    records.push({ target: targetOf(target, labels), ts, lengthBytes, contentType, labels });
+    isAscending &&= ts > latestTs;
+    latestTs = ts;
   }
+  if (isAscending) return records;
   records.sort((a, b) => (a.ts < b.ts ? -1 : a.ts > b.ts ? 1 : 0));
   // The same header repeated: the first one counts (sorting is stable).
   return records.filter((record, i) => records[i - 1]?.ts !== record.ts);
