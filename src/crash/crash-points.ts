@@ -3,7 +3,7 @@
  * lines. Without the variable a point costs one comparison.
  */
 
-/** In the order in which a record meets them on its way to the target. */
+/** In the order in which a record meets them on its way to the target, then those of what people ask of tasks. */
 export const CRASH_POINTS = [
   /** A chunk of a large record is in the store, the record is not. */
   'upload-chunk-written',
@@ -25,8 +25,18 @@ export const CRASH_POINTS = [
   'slice-ended',
   /** The main thread knows the result; the cursor is not stored. */
   'result-taken',
+  /** The main thread knows what a slice did of a range behind the live cursor; nothing of it is stored. */
+  'range-taken',
   /** The cursor and the dead letters of a slice are stored. */
   'progress-stored',
+  /** Rows of ranges are stored: their beginning, progress, end or cancellation. */
+  'ranges-stored',
+  /** A change of a task (settings, mode, back-fills) is stored; it has not taken effect, and nobody was told. */
+  'task-changed',
+  /** Targets have answered for dead letters that were sent again; nothing of it is stored. */
+  'letters-answered',
+  /** What became of these letters is stored; nobody knows in memory. */
+  'letters-settled',
 ] as const;
 
 export type CrashPoint = (typeof CRASH_POINTS)[number];

@@ -10,6 +10,7 @@ import { PendingLimit } from './pending-limit.ts';
 import { Scheduler } from './scheduler.ts';
 import { type TaskFigures, TaskService } from './service.ts';
 import type { ServerIdentity } from './settings-checks.ts';
+import { TaskWriter } from './task-writer.ts';
 import { Trials } from './trials.ts';
 import type { ReplicationSource, TaskStore } from './types.ts';
 
@@ -45,11 +46,13 @@ export class ReplicationEngine {
   constructor(options: EngineOptions) {
     const { pool, source, store, identity, logger, freshFirst = DEFAULT_FRESH_FIRST } = options;
     const nowMs = (): number => performance.now();
+    const writer = new TaskWriter(store, logger);
     this.#pool = pool;
     this.#scheduler = new Scheduler({
       pool,
       source,
       store,
+      writer,
       logger,
       nowMs,
       random: Math.random,
@@ -72,6 +75,7 @@ export class ReplicationEngine {
       pending,
       source,
       store,
+      writer,
       logger,
       identity,
       trials,

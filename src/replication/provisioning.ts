@@ -9,12 +9,15 @@ import { parseSettings, type ReplicationSettings, toDetailJson } from './setting
 import { Task } from './task.ts';
 import type { RangeChange } from './ranges/range-list.ts';
 import { readTaskStart, type Start } from './ranges/range-times.ts';
+import { MOVED_TEXT } from './task-changes.ts';
+import type { TaskWriter } from './task-writer.ts';
 import type { TaskCursor, TaskStore } from './types.ts';
 
 /** What a starting service lends. Nothing of it runs yet. */
 export interface ProvisioningDeps {
   readonly tasks: Map<string, Task>;
   readonly store: TaskStore;
+  readonly writer: TaskWriter;
   readonly logger: Logger;
   /** @throws ApiError of replication §1.4. */
   readonly check: (name: string, settings: ReplicationSettings) => void;
@@ -23,8 +26,6 @@ export interface ProvisioningDeps {
   readonly cursorUnder: (task: Task, settings: ReplicationSettings) => TaskCursor;
   /** Back-fills that a new task begins with. */
   readonly rangesBefore: (start: Start, cursor: TaskCursor) => readonly RangeChange[];
-  /** Why back-fills end when the source bucket changes. */
-  readonly movedText: string;
 }
 
 /**
@@ -92,18 +93,23 @@ function create(
   const ranges = rangesBefore(start, cursor);
   const known = ranges.flatMap(({ range }) => range ?? []);
   tasks.set(name, new Task(stored, cursor, Date.now, known));
-  return store.save(stored, cursor, ranges);
+  return store.save(stored, { cursor, deadLetters: [], ranges });
 }
 
 function change(deps: ProvisioningDeps, task: Task, settings: ReplicationSettings): Promise<void> {
   if (isDeepStrictEqual(settings, task.settings)) return Promise.resolve();
-  const { store, cursorAtHead, cursorUnder, movedText } = deps;
+  const { writer, cursorAtHead, cursorUnder } = deps;
   const isMoved = settings.srcBucket !== task.settings.srcBucket;
   const cursor = isMoved ? cursorAtHead(settings) : cursorUnder(task, settings);
   task.changeSettings(settings, Date.now, cursor.pastFilters);
   if (isMoved) {
     task.moveTo(cursor);
-    task.ranges.abandon(movedText, Date.now());
+    task.ranges.abandon(MOVED_TEXT, Date.now());
   } else task.gaps = cursor.gaps;
-  return store.save({ id: task.id, name: task.name, settings }, cursor, task.ranges.rows());
+  // In effect already: the environment says so.
+  return writer.change(
+    task,
+    () => ({ settings }),
+    () => undefined,
+  );
 }

@@ -22,7 +22,7 @@ import {
   encodeTask,
   tokenForHost,
 } from './task-codec.ts';
-import type { DeadLetter, LoadedTask, StoredTask, TaskCursor, TaskStore } from './types.ts';
+import type { LoadedTask, StoredTask, TaskCursor, TaskProgress, TaskStore } from './types.ts';
 
 export class RocksTaskStore implements TaskStore {
   readonly #db: RocksDatabase;
@@ -66,13 +66,12 @@ export class RocksTaskStore implements TaskStore {
   }
 
   /** The header goes along, because it remembers the ids that were used. */
-  async save(task: StoredTask, cursor: TaskCursor, ranges: readonly RangeChange[]): Promise<void> {
-    await this.#commits.commitRows([
-      ...this.rowsOf(task),
-      cursorRow(task.id, cursor),
-      ...ranges.map((change) => rangeRow(task.id, change)),
-      this.#catalog.headerRow(),
-    ]);
+  async save(task: StoredTask, progress: TaskProgress): Promise<void> {
+    await this.#write(task.id, progress, [...this.rowsOf(task), this.#catalog.headerRow()]);
+  }
+
+  saveProgress(taskId: number, progress: TaskProgress): Promise<void> {
+    return this.#write(taskId, progress, []);
   }
 
   rowsOf(task: StoredTask): readonly RowChange[] {
@@ -84,16 +83,15 @@ export class RocksTaskStore implements TaskStore {
     return tokenForHost(task, dstHost, this.#vault);
   }
 
-  async saveProgress(
+  async #write(
     taskId: number,
-    cursor: TaskCursor,
-    deadLetters: readonly DeadLetter[],
-    ranges: readonly RangeChange[],
+    { cursor, deadLetters, ranges }: TaskProgress,
+    others: readonly RowChange[],
   ): Promise<void> {
+    const rows = [cursorRow(taskId, cursor), ...ranges.map((change) => rangeRow(taskId, change))];
     const added = this.letters.add(taskId, deadLetters);
-    const rangeRows = ranges.map((change) => rangeRow(taskId, change));
     try {
-      await this.#commits.commitRows([cursorRow(taskId, cursor), ...rangeRows, ...added.rows]);
+      await this.#commits.commitRows([...others, ...rows, ...added.rows]);
     } catch (error) {
       added.failed();
       throw error;
@@ -111,13 +109,13 @@ export class RocksTaskStore implements TaskStore {
       { column: COLUMN_META, key: metaKey(META.task, taskId), value: null },
       { column: COLUMN_META, key: metaKey(META.cursor, taskId), value: null },
       { column: COLUMN_META, key: metaKey(META.budgetUse, taskId), value: null },
-      ...this.letters.removalRows(taskId),
     ];
     this.#forEachRow({ ...metaIdRange(META.taskRange, taskId), keysOnly: true }, (key) => {
       rows.push({ column: COLUMN_META, key, value: null });
     });
-    await this.#commits.commitRows(rows);
-    this.letters.forget(taskId);
+    await this.letters.removeAll(taskId, (letterRows) =>
+      this.#commits.commitRows([...rows, ...letterRows]),
+    );
   }
 
   #rangesOf(taskId: number): StoredRange[] {

@@ -21,7 +21,6 @@ import type {
 } from './messages.ts';
 import type { PendingLimit } from './pending-limit.ts';
 import { PausedProbe } from './paused-probe.ts';
-import { ProgressSaver } from './progress-saver.ts';
 import { isAnswer, planRetry } from './retry-policy.ts';
 import { takeCounts, takeLetters, takeResult } from './slice-report.ts';
 import { newSendJob, runSlice } from './slice-job.ts';
@@ -31,6 +30,7 @@ import { RangePlanner } from './ranges/range-planner.ts';
 import { nextTurn, takeRangeResult } from './ranges/range-turns.ts';
 import type { Task } from './task.ts';
 import { TaskWaits } from './task-waits.ts';
+import type { TaskWriter } from './task-writer.ts';
 import type { ReplicationSource, TaskStore } from './types.ts';
 
 /** The cursor of an idle task is moved to the head this often, if the head has gone this far. */
@@ -50,6 +50,7 @@ export interface SchedulerOptions {
   readonly pool: ReplicationPool;
   readonly source: ReplicationSource;
   readonly store: TaskStore;
+  readonly writer: TaskWriter;
   readonly logger: Logger;
   /** Monotonic clock in ms. */
   readonly nowMs: () => number;
@@ -68,7 +69,7 @@ export class Scheduler {
   readonly #heads: LogHeads;
   readonly #waits: TaskWaits = new TaskWaits((task) => this.#wake(task));
   readonly #probe: PausedProbe;
-  readonly #progress: ProgressSaver;
+  readonly #writer: TaskWriter;
   readonly #planner: RangePlanner;
   readonly #letters: LetterRetry;
   readonly #woken: Set<Task> = new Set();
@@ -78,13 +79,13 @@ export class Scheduler {
   #stopped: Promise<void> | undefined;
 
   constructor(options: SchedulerOptions) {
-    const { source, store, logger, nowMs, pool, random } = options;
+    const { source, store, logger, nowMs, pool, random, writer } = options;
     this.#options = options;
     this.#heads = new LogHeads(source.headSequence(), nowMs);
     this.#probe = new PausedProbe(pool, random);
-    this.#progress = new ProgressSaver(store, logger);
+    this.#writer = writer;
     this.#planner = new RangePlanner(pool, source, logger, (task) => {
-      this.#progress.save(task);
+      this.#writer.save(task);
       this.#wake(task);
     });
     const wake = (task: Task): void => this.#wake(task);
@@ -191,7 +192,7 @@ export class Scheduler {
     this.#tasks.delete(task);
     this.#interrupt(task);
     await task.running;
-    await this.#progress.settled([task]);
+    await this.#writer.settled([task]);
   }
 
   /** Resolves when the task does nothing any more; it stays so until `changed`. */
@@ -199,7 +200,7 @@ export class Scheduler {
     task.isHeld = true;
     this.#interrupt(task);
     await task.running;
-    await this.#progress.settled([task]);
+    await this.#writer.settled([task]);
   }
 
   /** Settings or mode are new: what the task is doing ends, and it goes on as they say. */
@@ -234,7 +235,7 @@ export class Scheduler {
     await Promise.all(Array.from(this.#tasks, (task) => task.running ?? Promise.resolve()));
     clearTimeout(cutOff);
     this.#saveIdle();
-    await this.#progress.settled(this.#tasks);
+    await this.#writer.settled(this.#tasks);
   }
 
   #interrupt(task: Task): void {
@@ -285,7 +286,7 @@ export class Scheduler {
       return;
     }
     if (task.unsavedLetters.length > MAX_UNSAVED_LETTERS) {
-      this.#progress.save(task);
+      this.#writer.save(task);
       this.#waits.wait(task, UNSAVED_WAIT_MS);
       return;
     }
@@ -293,7 +294,7 @@ export class Scheduler {
     const end = this.bucketEnd(task);
     if (leavesBehind(task, end, this.#liveLagMs(task), this.#options.freshFirst)) {
       leaveBehind(task, bucket.id, end, Date.now());
-      this.#progress.save(task);
+      this.#writer.save(task);
     }
     this.#begin(task, bucket.id);
   }
@@ -343,7 +344,7 @@ export class Scheduler {
     task.sliceStartMs = performance.now();
     await this.#letters.run(task);
     task.running = null;
-    if (!task.isRemoved) this.#progress.saveBudgetUse(task);
+    if (!task.isRemoved) this.#writer.saveBudgetUse(task);
     this.#evaluate(task);
   }
 
@@ -374,6 +375,7 @@ export class Scheduler {
     takeLetters(task, result);
     takeRangeResult(task, range, job, result, isSame, Date.now(), nowMs());
     task.rangeLine.clearFigures();
+    crashPoint('range-taken');
     this.#conclude(task, job, result, version);
   }
 
@@ -383,8 +385,8 @@ export class Scheduler {
     if (task.isRemoved) return;
     // Before the cursor is stored: the bucket may be another one by now.
     this.#resolve(task);
-    this.#progress.saveBudgetUse(task);
-    this.#progress.save(task);
+    this.#writer.saveBudgetUse(task);
+    this.#writer.save(task);
     if (result.needsEntriesAfter !== null) this.#fetchNames(task, job.bucketId, result);
     if (version === task.version) this.#afterSlice(task, job, result);
     this.#evaluate(task);
@@ -446,7 +448,7 @@ export class Scheduler {
       if (!isFar && !this.#isStopping) continue;
       // An idle task has seen everything of its bucket up to the head.
       task.position = { ...task.position, sequence: this.#heads.head };
-      this.#progress.save(task);
+      this.#writer.save(task);
     }
   }
 }

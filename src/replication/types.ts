@@ -138,6 +138,15 @@ export interface DeadLetter {
   readonly isQueued?: boolean;
 }
 
+/** A cursor, and what has to be stored when it is: never one without the other. */
+export interface TaskProgress {
+  readonly cursor: TaskCursor;
+  /** New ones, of records before the cursor. */
+  readonly deadLetters: readonly DeadLetter[];
+  /** Those that changed. */
+  readonly ranges: readonly RangeChange[];
+}
+
 export interface LoadedTask {
   readonly task: StoredTask;
   readonly cursor: TaskCursor;
@@ -156,22 +165,17 @@ export interface TaskStore {
   load(): readonly LoadedTask[];
   /** A task id that was never used; durable at the latest with the `save` that uses it. */
   allocateId(): number;
-  /** Settings, cursor and ranges in one atomic write; resolves when it is durable. */
-  save(task: StoredTask, cursor: TaskCursor, ranges: readonly RangeChange[]): Promise<void>;
+  /** Settings and progress in one atomic write; resolves when it is durable. Through `TaskWriter`, once the task runs. */
+  save(task: StoredTask, progress: TaskProgress): Promise<void>;
   /** The rows of a task's settings, for a commit of somebody else. @throws UnavailableError like `save`. */
   rowsOf(task: StoredTask): readonly RowChange[];
   /** The task's token for another target: locked, unless it was given for that. @throws UnavailableError like `save`. */
   tokenForHost(task: StoredTask, dstHost: string): TokenSettings;
   /**
-   * Cursor, new dead letters and changed ranges in one atomic write of the next commit group. May reject (disk full):
-   * the caller keeps letters and ranges and writes them with a later cursor.
+   * In one atomic write of the next commit group. May reject (disk full): the caller keeps letters and ranges and writes them
+   * with a later cursor. Through `TaskWriter`.
    */
-  saveProgress(
-    taskId: number,
-    cursor: TaskCursor,
-    deadLetters: readonly DeadLetter[],
-    ranges: readonly RangeChange[],
-  ): Promise<void>;
+  saveProgress(taskId: number, progress: TaskProgress): Promise<void>;
   /** What a task has used of its link budget; resolves when it is durable. May reject (disk full). */
   saveBudgetUse(taskId: number, use: DayUse): Promise<void>;
   /** Removes task, cursor, dead letters and ranges; resolves when that is durable. */

@@ -16,10 +16,9 @@ import {
   tokenForHost,
 } from '../../src/replication/task-codec.ts';
 import type {
-  DeadLetter,
   ReplicationSource,
   StoredTask,
-  TaskCursor,
+  TaskProgress,
   TaskStore,
 } from '../../src/replication/types.ts';
 import type { WorkerRuntime } from '../../src/replication/worker-runtime.ts';
@@ -95,11 +94,10 @@ export class MemoryTaskStore implements TaskStore {
     return this.#nextId++;
   }
 
-  async save(task: StoredTask, cursor: TaskCursor, ranges: readonly RangeChange[]): Promise<void> {
-    if (this.failure !== null) throw this.failure;
-    this.#putRanges(task.id, ranges);
-    this.tasks.set(task.id, encodeTask(task, this.vault));
-    this.cursors.set(task.id, encodeCursor(cursor));
+  async save(task: StoredTask, progress: TaskProgress): Promise<void> {
+    await this.#write(task.id, progress, () => {
+      this.tasks.set(task.id, encodeTask(task, this.vault));
+    });
   }
 
   /** The rows are there at once: commits of others are not followed here. */
@@ -117,15 +115,19 @@ export class MemoryTaskStore implements TaskStore {
     return tokenForHost(task, dstHost, this.vault);
   }
 
-  async saveProgress(
+  async saveProgress(id: number, progress: TaskProgress): Promise<void> {
+    await this.#write(id, progress, () => undefined);
+  }
+
+  async #write(
     id: number,
-    cursor: TaskCursor,
-    letters: readonly DeadLetter[],
-    ranges: readonly RangeChange[],
+    { cursor, deadLetters, ranges }: TaskProgress,
+    putOthers: () => void,
   ): Promise<void> {
-    const added = this.letters.add(id, letters);
+    const added = this.letters.add(id, deadLetters);
     try {
       await this.#commitRows(added.rows);
+      putOthers();
     } catch (error) {
       added.failed();
       throw error;
@@ -136,11 +138,12 @@ export class MemoryTaskStore implements TaskStore {
   }
 
   async remove(id: number): Promise<void> {
-    this.tasks.delete(id);
-    this.cursors.delete(id);
-    this.ranges.delete(id);
-    await this.#commitRows(this.letters.removalRows(id));
-    this.letters.forget(id);
+    await this.letters.removeAll(id, async (rows) => {
+      this.tasks.delete(id);
+      this.cursors.delete(id);
+      this.ranges.delete(id);
+      await this.#commitRows(rows);
+    });
   }
 
   #putRanges(taskId: number, changes: readonly RangeChange[]): void {

@@ -331,7 +331,8 @@ test('a stored task whose condition cannot be compiled stands still and says why
   const [stored] = fixture.store.load();
   if (stored === undefined) throw new Error('nothing stored');
   const settings = { ...stored.task.settings, whenText: '{"$gone":[1]}' };
-  await fixture.store.save({ ...stored.task, settings }, stored.cursor, []);
+  const { cursor } = stored;
+  await fixture.store.save({ ...stored.task, settings }, { cursor, deadLetters: [], ranges: [] });
   await fixture.restart();
   const detail = await fixture.detail('t', true);
   expect(detail.info).toMatchObject({ mode: 'enabled', is_active: false });

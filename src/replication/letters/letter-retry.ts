@@ -2,6 +2,7 @@
  * Sends queued dead letters of tasks, in turn with their live records and never at the same time: what was read of a record
  * must not arrive behind a later change of it. Main thread only.
  */
+import { crashPoint } from '../../crash/crash-points.ts';
 import type { Logger } from '../../logging/logger.ts';
 import { rateLimited } from '../../logging/rate-limit.ts';
 import { type BackoffState, backOff, NO_BACKOFF } from '../backoff.ts';
@@ -113,6 +114,7 @@ export class LetterRetry {
     if (result.kind !== 'resend') throw new Error(`job resend answered with ${result.kind}`);
     task.budget.used(task.settings.budget, result.counts.wireBytes, null, Date.now());
     if (version === task.version) this.#count(task, result);
+    crashPoint('letters-answered');
     if (!task.isRemoved) await store.settle(task.id, result.outcomes);
     return result.failure;
   }

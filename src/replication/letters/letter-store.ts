@@ -3,6 +3,7 @@
  * commit of its own. Main thread only; nothing here takes longer than for a page of letters.
  */
 import { setImmediate as yieldToLoop } from 'node:timers/promises';
+import { crashPoint } from '../../crash/crash-points.ts';
 import type { RowCommitter } from '../../catalog/ports.ts';
 import { COLUMN_META, META } from '../../store/format.ts';
 import { metaIdRange, metaKey64, metaRange } from '../../store/keys.ts';
@@ -153,7 +154,7 @@ export class LetterStore {
     });
   }
 
-  /** Takes in what became of letters that were sent again. */
+  /** Takes in what became of letters that were sent again, in one commit. */
   settle(taskId: number, outcomes: readonly LetterOutcome[]): Promise<void> {
     return this.#exclusively(taskId, async () => {
       const index = this.#indexOf(taskId);
@@ -163,29 +164,38 @@ export class LetterStore {
       for (const outcome of known) {
         if (outcome.fate === 'refused') refused.set(outcome.id, outcome.letter);
       }
+      const letters = this.#existing(taskId, [...refused.keys()]);
+      const rows = letters.map(({ attempts, ...letter }) => {
+        const again = { ...letter, ...refused.get(letter.id), attempts: attempts + 1 };
+        return letterRow(taskId, letter.id, { ...again, id: letter.id, isQueued: false });
+      });
       await this.#delete(
         taskId,
         left.map(({ id }) => id),
+        rows,
       );
+      crashPoint('letters-settled');
       for (const outcome of left) {
         if (outcome.fate === 'gone') index.totals.gone[outcome.cause]++;
         else index.totals.delivered++;
       }
-      const letters = this.#existing(taskId, [...refused.keys()]);
-      await this.#write(taskId, letters, ({ id, attempts, ...letter }) => ({
-        ...letter,
-        ...refused.get(id),
-        id,
-        attempts: attempts + 1,
-        isQueued: false,
-      }));
       index.setQueued([...refused.keys()], false);
       index.totals.refusedAgain += letters.length;
     });
   }
 
-  /** Rows that remove all letters of a task; call `forget` when they are committed. */
-  removalRows(taskId: number): RowChange[] {
+  /**
+   * Removes all letters of a task.
+   * @param commit of the rows that do so. No change of these letters is under way meanwhile.
+   */
+  removeAll(taskId: number, commit: (rows: readonly RowChange[]) => Promise<void>): Promise<void> {
+    return this.#exclusively(taskId, async () => {
+      await commit(this.#removalRows(taskId));
+      this.#indexes.delete(taskId);
+    });
+  }
+
+  #removalRows(taskId: number): RowChange[] {
     const rows: RowChange[] = [];
     const range = { ...metaIdRange(META.deadLetter, taskId), keysOnly: true };
     const iterator = this.#db.iterate(COLUMN_META, range);
@@ -201,10 +211,6 @@ export class LetterStore {
     } finally {
       iterator.close();
     }
-  }
-
-  forget(taskId: number): void {
-    this.#indexes.delete(taskId);
   }
 
   #indexOf(taskId: number): LetterIndex {
@@ -281,14 +287,20 @@ export class LetterStore {
     );
   }
 
-  async #delete(taskId: number, ids: readonly number[]): Promise<number> {
+  /** @param others rows of the same commit. */
+  async #delete(
+    taskId: number,
+    ids: readonly number[],
+    others: readonly RowChange[] = [],
+  ): Promise<number> {
     const index = this.#indexOf(taskId);
     const known = [...new Set(ids)].filter((id) => index.has(id));
-    if (known.length === 0) return 0;
+    if (known.length + others.length === 0) return 0;
     const queued = known.filter((id) => index.isQueued(id));
     index.delete(known);
     try {
-      await this.#commits.commitRows(known.map((id) => letterRow(taskId, id, null)));
+      const removed = known.map((id) => letterRow(taskId, id, null));
+      await this.#commits.commitRows([...removed, ...others]);
     } catch (error) {
       index.restore(known, queued);
       throw error;

@@ -4,7 +4,9 @@ import type { Position } from '../../catalog/positions.ts';
 import type { Scheduler } from '../scheduler.ts';
 import { readObject, readRequiredVariant, readStringList } from '../settings-json.ts';
 import type { Task } from '../task.ts';
-import type { BackfillManagement, TaskStore } from '../types.ts';
+import type { TaskLocks } from '../task-locks.ts';
+import type { TaskWriter } from '../task-writer.ts';
+import type { BackfillManagement } from '../types.ts';
 import { backfillJson, type WaitReason } from './backfill-json.ts';
 import type { RangeScope, StoredRange, TaskRange } from './range.ts';
 import { readStart, readStop } from './range-times.ts';
@@ -15,12 +17,11 @@ export const MAX_BACKFILLS = 16;
 const ORIGIN: Position = { partition: 0, sequence: 0, bucketOrdinal: 0 };
 
 export interface BackfillServiceOptions {
-  readonly scheduler: Scheduler;
-  readonly store: TaskStore;
+  readonly scheduler: Pick<Scheduler, 'headOf' | 'recheck'>;
+  readonly writer: TaskWriter;
+  readonly locks: TaskLocks;
   /** @throws ApiError 404. */
   readonly existing: (name: string) => Task;
-  /** Changes of one task come one after the other. */
-  readonly exclusively: <T>(name: string, change: () => Promise<T>) => Promise<T>;
   /** Monotonic clock in ms. */
   readonly nowMs: () => number;
 }
@@ -51,8 +52,8 @@ export class BackfillService implements BackfillManagement {
       entries: readStringList(members, 'entries'),
     };
     checkScope(scope);
-    return this.#options.exclusively(taskName, async () => {
-      const { scheduler, existing } = this.#options;
+    return this.#options.locks.one(taskName, async () => {
+      const { scheduler, existing, writer } = this.#options;
       const task = existing(taskName);
       if (
         task.ranges.backfills().filter(({ isUnfinished }) => isUnfinished).length >= MAX_BACKFILLS
@@ -65,17 +66,21 @@ export class BackfillService implements BackfillManagement {
         const text = `Source bucket '${task.settings.srcBucket}' for replication '${taskName}' does not exist`;
         throw new ApiError(404, text);
       }
-      // What live sending has not looked at yet is its business, unless some of that is not for it.
-      const end = task.gaps.length === 0 ? task.position : head.position;
-      const range = task.ranges.add(newBackfill(task.ranges.nextId, head.bucketId, scope, end));
-      try {
-        await this.#save(task, range);
-      } catch (error) {
-        task.ranges.remove(range);
-        throw error;
-      }
+      const { bucketId } = head;
+      // A place of its own: the live cursor may leave something behind meanwhile.
+      const id = task.ranges.takeId();
+      let stored = newBackfill(id, bucketId, scope, head.position);
+      await writer.change(
+        task,
+        () => {
+          // What live sending has not looked at yet is its business, unless some of that is not for it.
+          if (task.gaps.length === 0) stored = { ...stored, end: task.position };
+          return { ranges: [{ id, range: stored }] };
+        },
+        () => task.ranges.add(stored),
+      );
       scheduler.recheck(task);
-      return JSON.stringify(this.#json(task, range));
+      return JSON.stringify(this.#json(task, existingRange(task, `${id}`)));
     });
   }
 
@@ -94,28 +99,30 @@ export class BackfillService implements BackfillManagement {
     id: string,
     state: 'running' | 'paused' | 'cancelled',
   ): Promise<string> {
-    return this.#options.exclusively(taskName, async () => {
-      const { scheduler, existing } = this.#options;
+    return this.#options.locks.one(taskName, async () => {
+      const { scheduler, existing, writer } = this.#options;
       const task = existing(taskName);
       const range = existingRange(task, id);
-      const before = range.stored.state;
-      if (before === state) return JSON.stringify(this.#json(task, range));
-      if (!range.isUnfinished) throw new ApiError(409, `Back-fill ${id} is ${before} already`);
-      task.ranges.change(range, { state }, Date.now());
-      range.rate.reset();
-      range.waitingSinceMs = null;
-      // What is under way ends, with its answers; a task that is idle is looked at.
-      task.rangeLine.makeWay();
-      await this.#save(task, range);
+      if (range.stored.state === state) return JSON.stringify(this.#json(task, range));
+      const nowMs = Date.now();
+      await writer.change(
+        task,
+        () => {
+          checkUnfinished(range);
+          return { ranges: [task.ranges.rowAfter(range, { state }, nowMs)] };
+        },
+        () => {
+          // It may have come to its end meanwhile.
+          if (range.isUnfinished) task.ranges.change(range, { state }, nowMs);
+          range.rate.reset();
+          range.waitingSinceMs = null;
+          // What is under way ends, with its answers; a task that is idle is looked at.
+          task.rangeLine.makeWay();
+        },
+      );
       scheduler.recheck(task);
       return JSON.stringify(this.#json(task, range));
     });
-  }
-
-  /** Resolves when the range is durable as it is. */
-  #save(task: Task, range: TaskRange): Promise<void> {
-    const rows = [...task.ranges.rows(), { id: range.stored.id, range: range.stored }];
-    return this.#options.store.saveProgress(task.id, task.cursor, [], rows);
   }
 
   #json(task: Task, range: TaskRange): object {
@@ -170,6 +177,11 @@ function checkScope({ startUs, stopUs }: RangeScope): void {
   if (startUs !== null && stopUs !== null && startUs >= stopUs) {
     throw new ApiError(422, 'Invalid JSON: `start` must be before `stop`');
   }
+}
+
+/** @throws ApiError 409. */
+function checkUnfinished({ stored, isUnfinished }: TaskRange): void {
+  if (!isUnfinished) throw new ApiError(409, `Back-fill ${stored.id} is ${stored.state} already`);
 }
 
 function existingRange(task: Task, id: string): TaskRange {

@@ -4,7 +4,14 @@
  */
 import type { Position } from '../../catalog/positions.ts';
 import type { FilterState } from '../filter-state.ts';
-import { backlogRecords, type StoredRange, TaskRange, WHOLE_SCOPE } from './range.ts';
+import {
+  backlogRecords,
+  isAtEnd,
+  isUnfinished,
+  type StoredRange,
+  TaskRange,
+  WHOLE_SCOPE,
+} from './range.ts';
 
 /** Backlog segments of a task; beyond it neighbours are merged. */
 export const MAX_BACKLOG_SEGMENTS = 16;
@@ -35,6 +42,7 @@ export class TaskRanges {
   /** Ascending by id. */
   readonly #ranges: Map<number, TaskRange> = new Map();
   readonly #unsaved: Set<number> = new Set();
+  #lastId = 0;
 
   /** @param resendSequences how far behind its position each range may have been sent before. */
   constructor(stored: readonly StoredRange[] = [], resendSequences = 0) {
@@ -66,9 +74,10 @@ export class TaskRanges {
     return range?.stored.kind === 'backfill' ? range : undefined;
   }
 
-  /** Above every id in use. The newest back-fill is never forgotten, so its id does not come again. */
-  get nextId(): number {
-    return Math.max(0, ...this.#ranges.keys()) + 1;
+  /** Above every id in use or given out. The newest back-fill is never forgotten, so its id does not come again. */
+  takeId(): number {
+    this.#lastId = Math.max(this.#lastId, ...this.#ranges.keys()) + 1;
+    return this.#lastId;
   }
 
   add(stored: StoredRange): TaskRange {
@@ -103,7 +112,7 @@ export class TaskRanges {
   leaveBehind({ bucketId, from, end, filterState, resendSequence, nowMs }: LeftBehind): void {
     if (from.sequence >= end.sequence) return;
     const segment = this.add({
-      id: this.nextId,
+      id: this.takeId(),
       kind: 'backlog',
       bucketId,
       scope: WHOLE_SCOPE,
@@ -130,15 +139,16 @@ export class TaskRanges {
 
   /** Changes what is stored of a range. One that has come to its end is finished. @param nowMs wall clock. */
   change(range: TaskRange, changes: Partial<StoredRange>, nowMs: number): void {
-    range.change(changes);
-    if (range.stored.state === 'running' && range.isAtEnd) range.change({ state: 'done' });
-    if (!range.isUnfinished && range.stored.finishedAtMs === null) {
-      range.change({ finishedAtMs: nowMs, filterState: null });
-    }
+    range.change(changed(range.stored, changes, nowMs));
     const { id, kind } = range.stored;
     if (kind === 'backlog' && !range.isUnfinished) this.#ranges.delete(id);
     this.#unsaved.add(id);
     this.#forgetFinished();
+  }
+
+  /** The row as it would be after `change`. */
+  rowAfter(range: TaskRange, changes: Partial<StoredRange>, nowMs: number): RangeChange {
+    return { id: range.stored.id, range: changed(range.stored, changes, nowMs) };
   }
 
   /** Counters of filters are void: the settings have changed. */
@@ -148,6 +158,13 @@ export class TaskRanges {
       range.change({ filterState: null });
       this.#unsaved.add(range.stored.id);
     }
+  }
+
+  /** The rows as they would be after `forgetFilterStates`. */
+  statelessRows(): readonly RangeChange[] {
+    return [...this.#ranges.values()]
+      .filter(({ stored }) => stored.filterState !== null)
+      .map(({ stored }) => ({ id: stored.id, range: { ...stored, filterState: null } }));
   }
 
   /** What the ranges would be about is gone, or no longer the task's. @param nowMs wall clock. */
@@ -227,4 +244,11 @@ export class TaskRanges {
       this.#unsaved.add(stored.id);
     }
   }
+}
+
+function changed(before: StoredRange, changes: Partial<StoredRange>, nowMs: number): StoredRange {
+  const after = { ...before, ...changes };
+  if (after.state === 'running' && isAtEnd(after)) after.state = 'done';
+  if (isUnfinished(after) || after.finishedAtMs !== null) return after;
+  return { ...after, finishedAtMs: nowMs, filterState: null };
 }

@@ -86,14 +86,13 @@ export class TaskRange {
     return isUnfinished(this.stored);
   }
 
-  get isAtEnd(): boolean {
-    const { isPlanned, position, end } = this.stored;
-    return isPlanned && position.sequence >= end.sequence;
-  }
-
   change(changes: Partial<StoredRange>): void {
     this.stored = { ...this.stored, ...changes };
   }
+}
+
+export function isAtEnd({ isPlanned, position, end }: StoredRange): boolean {
+  return isPlanned && position.sequence >= end.sequence;
 }
 
 export function isUnfinished({ state }: StoredRange): boolean {

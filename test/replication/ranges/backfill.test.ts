@@ -41,7 +41,7 @@ async function setState(id: number, state: string) {
   return JSON.parse(await fixture.service.backfills.setState('t', String(id), body));
 }
 
-const untilDone = (id: number) => until(() => detail(id).state === 'done');
+const untilDone = (id: number) => until(() => detail(id).state === 'done', 25_000);
 
 describe('a task that starts at', () => {
   test('the beginning sends what was written before it, and after', async () => {

@@ -68,7 +68,7 @@ class Model {
   }
 
   backfill(): void {
-    const range = newBackfill(this.ranges.nextId, 1, WHOLE_SCOPE, at(this.position));
+    const range = newBackfill(this.ranges.takeId(), 1, WHOLE_SCOPE, at(this.position));
     this.ranges.change(this.ranges.add(range), { isPlanned: true }, 1);
     // Once it is durable.
     this.save(true);
@@ -215,7 +215,7 @@ describe('back-fills', () => {
   test('are remembered when they are finished, up to a number, and their ids never come again', () => {
     const ranges = new TaskRanges();
     for (let i = 0; i < 3 * MAX_FINISHED_BACKFILLS; i++) {
-      const { nextId } = ranges;
+      const nextId = ranges.takeId();
       const range = ranges.add(newBackfill(nextId, 1, WHOLE_SCOPE, at(5)));
       ranges.change(range, { state: 'cancelled' }, 7);
       expect(nextId).toBe(i + 1);
@@ -223,7 +223,7 @@ describe('back-fills', () => {
     expect(ranges.backfills()).toHaveLength(MAX_FINISHED_BACKFILLS);
     expect(ranges.backfills()[0]?.stored).toMatchObject({ finishedAtMs: 7, state: 'cancelled' });
     const restarted = new TaskRanges(ranges.all().map(({ stored }) => stored));
-    expect(restarted.nextId).toBe(3 * MAX_FINISHED_BACKFILLS + 1);
+    expect(restarted.takeId()).toBe(3 * MAX_FINISHED_BACKFILLS + 1);
   });
 
   test('fail with the reason when what they are about is gone; finished ones stay what they are', () => {
