@@ -127,7 +127,9 @@ export class Answer implements Dispatcher.DispatchHandler, Abortable {
     this.#onHead(this);
   }
 
+  /** A connection that goes on after a pause may begin with a piece of no bytes; pieces kept have some. */
   onResponseData(controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    if (chunk.length === 0) return;
     this.#chunks.push(chunk);
     this.#bufferedBytes += chunk.length;
     if (this.#wantedBytes > 0 && this.#bufferedBytes >= this.#wantedBytes) this.#wakeUp();

@@ -1,7 +1,10 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo, type Socket } from 'node:net';
+import type { Dispatcher } from 'undici';
 import { expect, test } from 'vitest';
+import { Answer } from '../../src/client/answer.ts';
 import { InstanceClient } from '../../src/client/instance-client.ts';
+import { RequestGroup } from '../../src/replication/transfer/exchange.ts';
 
 /** A server that answers every request with these bytes. */
 async function withAnswer(
@@ -50,4 +53,25 @@ test('what answers with something else than the API is named as such', async () 
   await withAnswer('HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nhi', async (client) => {
     await expect(client.bucketNames()).rejects.toThrow('none of a ReductStore or Millrace server');
   });
+});
+
+test('pieces of no bytes between those of a body stop nobody who reads it', async () => {
+  const answer = new Answer(
+    new RequestGroup(),
+    () => undefined,
+    (error) => {
+      throw error;
+    },
+  );
+  const controller = { pause: () => undefined } as Dispatcher.DispatchController;
+  answer.onResponseStart(controller, 200, {});
+  for (const piece of ['', 'abc', '', 'def', '', 'gh']) {
+    answer.onResponseData(controller, Buffer.from(piece));
+  }
+  answer.onResponseEnd();
+  const pieces: string[] = [];
+  for await (const piece of answer.stream(4)) pieces.push(piece.toString());
+  expect(pieces).toEqual(['abc', 'd']);
+  await answer.skipTo(6);
+  expect((await answer.take(2)).toString()).toBe('gh');
 });
