@@ -7,4 +7,6 @@ export interface Position {
   readonly sequence: number;
   /** `bucketOrdinal` of the source bucket at this position: records written to it before. */
   readonly bucketOrdinal: number;
+  /** So many records of the block at `sequence` are done, too; absent: none. Only a link budget cuts blocks. */
+  readonly index?: number;
 }

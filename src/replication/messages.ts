@@ -194,6 +194,8 @@ export interface ResendJob {
   readonly bucketId: number | null;
   readonly line: SharedArrayBuffer;
   readonly letters: readonly LetterPlace[];
+  /** No batch is begun once so many bytes went over the link; `null`: no limit. */
+  readonly allowanceBytes: number | null;
 }
 
 /** Compare a piece of one entry with the target, and send what is missing. */

@@ -124,7 +124,10 @@ export class OpenWindows {
 
   start(open: OpenWindow): void {
     open.isStarted = true;
-    this.#attemptedSequence = Math.max(this.#attemptedSequence, open.window.to.sequence);
+    const { sequence, index = 0 } = open.window.to;
+    // A block that is sent in part counts.
+    const end = index === 0 ? sequence : sequence + 1;
+    this.#attemptedSequence = Math.max(this.#attemptedSequence, end);
   }
 
   /** One batch of the window is answered for. */

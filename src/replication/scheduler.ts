@@ -341,19 +341,36 @@ export class Scheduler {
   async #runLetters(task: Task): Promise<void> {
     task.line.rearm();
     task.line.clearFigures();
+    if (!(await this.#hasGrant(task))) return;
     task.sliceStartMs = performance.now();
     await this.#letters.run(task);
+    task.budget.release();
     task.running = null;
     if (!task.isRemoved) this.#writer.saveBudgetUse(task);
     this.#evaluate(task);
   }
 
+  /**
+   * What the slice may use of the day is stored as used before it begins.
+   * @returns false when that failed: the task waits, and nothing of it runs.
+   */
+  async #hasGrant(task: Task): Promise<boolean> {
+    const { budget } = task.settings;
+    if (budget === null || !task.budget.grant(budget, Date.now())) return true;
+    if (await this.#writer.storeBudgetUse(task)) return true;
+    task.budget.release();
+    task.running = null;
+    this.#waits.wait(task, UNSAVED_WAIT_MS);
+    return false;
+  }
+
   async #run(task: Task, bucketId: number): Promise<void> {
+    task.line.rearm();
+    task.line.clearFigures();
+    if (task.settings.budget !== null && !(await this.#hasGrant(task))) return;
     const { version, epoch } = task;
     const dropRecords = this.#options.limit.excess(task, this.bucketEnd(task));
     const job = newSendJob(task, bucketId, this.#namesEpoch, null, false, dropRecords);
-    task.line.rearm();
-    task.line.clearFigures();
     const result = await runSlice(this.#options.pool, task, job, () => this.#heads.head);
     takeResult(task, job, result, { version, epoch }, Date.now());
     task.line.clearFigures();
@@ -362,11 +379,12 @@ export class Scheduler {
 
   /** @param isBrief live records wait already. */
   async #runRange(task: Task, range: TaskRange, isBrief: boolean): Promise<void> {
+    task.rangeLine.rearm();
+    task.rangeLine.clearFigures();
+    if (task.settings.budget !== null && !(await this.#hasGrant(task))) return;
     const { version } = task;
     const { nowMs } = this.#options;
     const job = newSendJob(task, range.stored.bucketId, this.#namesEpoch, range, isBrief);
-    task.rangeLine.rearm();
-    task.rangeLine.clearFigures();
     if (isBrief) task.rangeLine.makeWay();
     range.rate.begin(nowMs(), range.stored.doneRecords, range.stored.doneBytes);
     const result = await runSlice(this.#options.pool, task, job, () => this.#heads.head);

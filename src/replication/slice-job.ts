@@ -30,7 +30,7 @@ export function newSendJob(
     isTargetAvailable: task.isTargetAvailable,
     target: task.target,
     probeFirst: beginsWithProbe(task),
-    budget: budget && task.budget.sliceBudget(budget, Date.now()),
+    budget: budget && task.budget.sliceBudget(budget),
   } as const;
   if (range === null) {
     const { position, filterState, resendSequence } = task;
@@ -93,6 +93,7 @@ export async function runSlice(
     result.busyUntilMs,
     Date.now(),
   );
+  task.budget.release();
   return result;
 }
 

@@ -105,7 +105,8 @@ export function failedResult(job: SendJob, error: unknown, head: number): SendRe
       droppedRecords: 0,
       seenRecords: 0,
       seenBytes: 0,
-      wireBytes: 0,
+      // Perhaps all of it went over the link.
+      wireBytes: job.budget?.allowanceBytes ?? 0,
       conditionErrors: null,
     },
     deadLetters: [],

@@ -9,6 +9,7 @@ import type { SendJob, SendResult, SliceFailure, WorkerOptions } from './message
 import { OpenWindows, type OpenWindow } from './open-windows.ts';
 import type { RingWatcher } from './ring-watcher.ts';
 import type { Batch } from './scan/batch.ts';
+import type { WindowLimits } from './scan/window-scan.ts';
 import type { Window } from './scan/window.ts';
 import { type ScanContext, WindowSource } from './scan/window-source.ts';
 import { placeOf } from './replication-path.ts';
@@ -73,6 +74,8 @@ export class Slice {
   readonly #lastStartMs: number;
   /** `null`: the link is not limited. */
   readonly #pacer: Pacer | null;
+  /** `null`: whole blocks, as many as serve throughput best. */
+  readonly #windowLimits: WindowLimits | null;
   #inFlight = 0;
   #isCaughtUp = false;
   #isTargetAvailable: boolean;
@@ -105,9 +108,15 @@ export class Slice {
     this.#endMs = this.#lastWorkMs + options.sliceMs;
     this.#lastStartMs = this.#endMs + options.sliceMs * SEND_READ_SHARE;
     this.#pacer = job.budget && new Pacer(job.budget, () => Date.now());
-    const windowRecords = job.budget === null ? range?.windowRecords : limits.maxRecords;
+    this.#windowLimits =
+      job.budget === null
+        ? range && { maxRecords: range.windowRecords, cut: null }
+        : {
+            maxRecords: limits.maxRecords,
+            cut: { maxBytes: limits.maxBytes, isSingleEntry: false },
+          };
     const scope = { bucketId, filter, dstPrefix, stopSequence, range, dropRecords };
-    const settings = { ...scope, limits, signature, windowRecords };
+    const settings = { ...scope, limits, signature, window: this.#windowLimits ?? undefined };
     this.#source = new WindowSource(scan, settings);
     this.#sender = new Sender({
       client,
@@ -189,8 +198,10 @@ export class Slice {
     if (this.#inFlight === 0 && paceMs > 0 && this.#failure === null) {
       return this.#windows.hasStarted || this.#pacer?.isOver() !== true ? Math.ceil(paceMs) : 'end';
     }
-    if (this.#inFlight > 0)
+    if (this.#inFlight > 0) {
+      if (paceMs > 0) return Math.ceil(paceMs);
       return mayOpen && this.#nextScanMs > nowMs ? this.#scanWaitMs(nowMs) : null;
+    }
     if (!mayOpen || !this.#isCaughtUp || this.#job.stopSequence !== null) return 'end';
     const lingerMs = this.#job.isAwaited ? 0 : this.#context.options.lingerMs;
     const leftMs = Math.min(this.#lastWorkMs + lingerMs, this.#endMs) - nowMs;
@@ -204,7 +215,7 @@ export class Slice {
 
   #mayOpen(nowMs: number): boolean {
     if (this.#failure !== null || this.#needsEntriesAfter !== null) return false;
-    if (this.#pacer?.isOver() === true) return false;
+    if (this.#pacer?.isOver() === true || this.#pacer?.isFull() === true) return false;
     // Whoever has to make way gets on by a window all the same.
     return nowMs < this.#endMs && !(this.#hasOpened && this.#line.makesWay());
   }
@@ -215,7 +226,7 @@ export class Slice {
     if (!this.#mayOpen(nowMs) || nowMs < this.#nextScanMs) return false;
     this.#dropStale();
     if (!this.#windows.hasRoom) return false;
-    const window = this.#source.next(this.#windows.scanned);
+    const window = this.#nextWindow();
     this.#isCaughtUp = window === undefined;
     if (window === undefined) return false;
     const open = this.#windows.open(window);
@@ -223,6 +234,7 @@ export class Slice {
     this.#needsEntriesAfter = window.needsEntriesAfter;
     if (open !== undefined) {
       for (const batch of window.batches) this.#lanes.push(batch.entryId, { batch, open });
+      this.#pacer?.reserve(window.batches);
     }
     if (window.to.bucketOrdinal !== window.from.bucketOrdinal) this.#lastWorkMs = nowMs;
     this.#showOpened(window, 1);
@@ -233,6 +245,22 @@ export class Slice {
     return !this.#isCaughtUp;
   }
 
+  /** Where bytes count, several batches are opened together only if they all fit: what is opened is finished. */
+  #nextWindow(): Window | undefined {
+    let window = this.#source.next(this.#windows.scanned);
+    const { maxRecords, cut } = this.#windowLimits ?? {};
+    if (this.#pacer === null || maxRecords === undefined || cut === undefined) return window;
+    for (let records = maxRecords; records > 0; records >>= 1) {
+      if (window === undefined || window.batches.length < 2) break;
+      if (this.#pacer.fits(window.batches)) break;
+      this.#source.takeBack(window);
+      this.#session.filter.restore(this.#windows.scannedState);
+      const narrow = { maxRecords: records, cut: cut && { ...cut, isSingleEntry: true } };
+      window = this.#source.next(this.#windows.scanned, narrow);
+    }
+    return window;
+  }
+
   /** A window that ended at the head and waits for its entries is scanned again, larger, when the log has grown. */
   #dropStale(): void {
     const last = this.#windows.lastUnstarted();
@@ -240,6 +268,7 @@ export class Slice {
     const { window } = last;
     for (const { entryId } of window.batches) this.#lanes.unpush(entryId);
     this.#windows.dropLast();
+    this.#pacer?.release(window.batches);
     this.#source.takeBack(window);
     this.#session.filter.restore(this.#windows.scannedState);
     this.#showOpened(window, -1);
@@ -257,9 +286,7 @@ export class Slice {
   }
 
   #startReady(): void {
-    // One at a time where bytes count: what is not answered yet is not counted yet.
-    const most = this.#pacer === null ? this.#context.options.concurrency : 1;
-    while (this.#failure === null && this.#inFlight < most) {
+    while (this.#failure === null && this.#inFlight < this.#context.options.concurrency) {
       if (this.#pacer !== null && this.#pacer.waitMs() > 0) return;
       const pending = this.#lanes.take();
       if (pending === undefined) return;
@@ -279,7 +306,7 @@ export class Slice {
 
   async #send({ batch, open }: PendingBatch): Promise<void> {
     let outcome: BatchOutcome;
-    const beganMs = Date.now();
+    this.#pacer?.begin(batch);
     try {
       crashPoint('batch-ready');
       outcome = await this.#sender.send(batch);
@@ -289,7 +316,7 @@ export class Slice {
       outcome = { kind: 'kept', failure: { kind: 'bug', key: -1, message, retryAfterMs: null } };
     }
     this.#inFlight--;
-    this.#pacer?.used(this.#group.wireBytes, beganMs);
+    this.#pacer?.end(batch, this.#group.wireBytes);
     this.#lastWorkMs = this.#context.nowMs();
     this.#lanes.done(batch.entryId);
     if (outcome.kind === 'kept') {
@@ -329,7 +356,7 @@ export class Slice {
     this.#counter.seenRecords = this.#windows.seenRecords;
     this.#counter.seenBytes = this.#windows.seenBytes;
     // Asking for the bucket counts, too.
-    this.#pacer?.used(this.#group.wireBytes, Date.now());
+    this.#pacer?.settle(this.#group.wireBytes);
     this.#counter.wireBytes = this.#group.wireBytes;
     this.#counter.conditionErrors = this.#session.filter.takeErrors();
     return {

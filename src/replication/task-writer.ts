@@ -64,18 +64,23 @@ export class TaskWriter {
     });
   }
 
-  /**
-   * Stores what the task has used of its budget. Returns before it is durable: a crash forgets one slice at most, because
-   * the next one is behind this in the order of commits.
-   */
+  /** Stores what the task has used of its budget, unless the store knows it. Returns before it is durable. */
   saveBudgetUse(task: Task): void {
-    if (!task.budget.isUnsaved) return;
+    if (task.budget.isUnsaved) void this.storeBudgetUse(task);
+  }
+
+  /** Stores what the task has used of its budget, and what is set aside. @returns whether it is durable now. */
+  async storeBudgetUse(task: Task): Promise<boolean> {
     task.budget.isUnsaved = false;
-    this.#store.saveBudgetUse(task.id, task.budget.use).catch((err: unknown) => {
+    try {
+      await this.#store.saveBudgetUse(task.id, task.budget.use);
+      return true;
+    } catch (err) {
       task.budget.isUnsaved = true;
       const limited = rateLimited(this.#logger, `budget ${task.id}`, LOG_INTERVAL_MS);
       limited.error({ err, task: task.name }, 'what a task used of its budget could not be stored');
-    });
+      return false;
+    }
   }
 
   /** Resolves when nothing of these tasks is being written. */
@@ -139,6 +144,7 @@ export class TaskWriter {
     const cursor = change.cursor ?? task.cursor;
     task.unsavedLetters = [];
     task.savedSequence = cursor.position.sequence;
+    task.savedIndex = cursor.position.index ?? 0;
     // Of two rows with one key the later one counts.
     const ranges = [...unsaved, ...(change.ranges ?? [])];
     try {
@@ -153,6 +159,7 @@ export class TaskWriter {
   }
 }
 
-function hasNews({ unsavedLetters, ranges, position, savedSequence }: Task): boolean {
-  return unsavedLetters.length > 0 || ranges.hasUnsaved || position.sequence !== savedSequence;
+function hasNews({ unsavedLetters, ranges, position, savedSequence, savedIndex }: Task): boolean {
+  if (unsavedLetters.length > 0 || ranges.hasUnsaved) return true;
+  return position.sequence !== savedSequence || (position.index ?? 0) !== savedIndex;
 }

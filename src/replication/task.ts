@@ -80,6 +80,7 @@ export class Task {
   droppedRecords: number;
   /** Position of the last cursor given to the store. */
   savedSequence: number;
+  savedIndex: number;
   /** Matching records and bytes before `position`, since `epoch` began. */
   passedRecords = 0;
   passedBytes = 0;
@@ -150,6 +151,7 @@ export class Task {
     this.removedAtSource = cursor.removedAtSource;
     this.droppedRecords = cursor.droppedRecords;
     this.savedSequence = cursor.position.sequence;
+    this.savedIndex = cursor.position.index ?? 0;
     this.resendSequence = cursor.position.sequence;
   }
 

@@ -15,7 +15,7 @@ import { settingsFor } from '../lib/slice-driver.ts';
 const vault = newVault('11'.repeat(32));
 
 const cursor: TaskCursor = {
-  position: { partition: 0, sequence: 2 ** 40, bucketOrdinal: 7 },
+  position: { partition: 0, sequence: 2 ** 40, bucketOrdinal: 7, index: 85 },
   bucketId: 3,
   gaps: [{ from: { partition: 0, sequence: 5, bucketOrdinal: 1 }, resume: null }],
   pastFilters: [

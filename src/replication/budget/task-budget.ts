@@ -6,8 +6,18 @@ import type { SliceBudget } from './pacer.ts';
 /** The clock is looked at again after this time, whatever was planned: it may be set, and machines sleep. */
 const MAX_WAIT_MS = 60_000;
 
+/**
+ * What one slice may use of a day is stored as used before it begins, so that no crash gives it back. A crash costs as much
+ * at most: this share of a day within these bounds, bytes.
+ */
+const GRANT_SHARE = 1 / 16;
+const MIN_GRANT_BYTES = 16 * 1024;
+const MAX_GRANT_BYTES = 8 * 1024 * 1024;
+
 export class TaskBudget {
   #use: DayUse;
+  /** Set aside for the slice that runs. */
+  #grantBytes = 0;
   #busyUntilMs = 0;
   /** Bytes over the link since the start of the process. */
   totalBytes = 0;
@@ -18,18 +28,19 @@ export class TaskBudget {
     this.#use = use ?? { day: 0, bytes: 0 };
   }
 
-  /** What the store has to know. */
+  /** What the store has to know: all that may have been used when the process ends now. */
   get use(): DayUse {
-    return this.#use;
+    const { day, bytes } = this.#use;
+    return { day, bytes: bytes + this.#grantBytes };
   }
 
   plan(budget: LinkBudget, nowMs: number): BudgetPlan {
     return planBudget(budget, nowMs, this.#use);
   }
 
-  /** How long no slice may begin, ms; 0: one may. Long waits come in pieces. */
+  /** How long nothing may begin, ms; 0: it may. Long waits come in pieces. What is set aside is not there for others. */
   waitMs(budget: LinkBudget, nowMs: number): number {
-    const { state, changesAtMs } = this.plan(budget, nowMs);
+    const { state, changesAtMs } = planBudget(budget, nowMs, this.use);
     const closedMs = state === 'open' ? 0 : (changesAtMs ?? Number.POSITIVE_INFINITY) - nowMs;
     return Math.min(MAX_WAIT_MS, Math.max(closedMs, this.#busyUntilMs - nowMs, 0));
   }
@@ -42,10 +53,28 @@ export class TaskBudget {
     return inMs < 86_400_000 ? inMs : null;
   }
 
-  sliceBudget(budget: LinkBudget, nowMs: number): SliceBudget {
-    const { leftBytes } = this.plan(budget, nowMs);
-    const allowanceBytes = Number.isFinite(leftBytes) ? leftBytes : null;
-    const { bytesPerSecond } = budget;
+  /** Sets aside what the next slice may use of the day. @returns whether the store has to know before it begins. */
+  grant(budget: LinkBudget, nowMs: number): boolean {
+    const { use, leftBytes } = this.plan(budget, nowMs);
+    if (budget.bytesPerDay === null) return false;
+    const share = Math.ceil(budget.bytesPerDay * GRANT_SHARE);
+    const most = Math.min(MAX_GRANT_BYTES, Math.max(MIN_GRANT_BYTES, share));
+    this.#use = use;
+    this.#grantBytes = Math.min(leftBytes, most);
+    return true;
+  }
+
+  /** The slice has ended, and `used` knows what it used. */
+  release(): void {
+    if (this.#grantBytes === 0) return;
+    this.#grantBytes = 0;
+    this.isUnsaved = true;
+  }
+
+  /** After `grant`. */
+  sliceBudget(budget: LinkBudget): SliceBudget {
+    const { bytesPerSecond, bytesPerDay } = budget;
+    const allowanceBytes = bytesPerDay === null ? null : this.#grantBytes;
     return { bytesPerSecond, busyUntilMs: this.#busyUntilMs, allowanceBytes };
   }
 

@@ -109,7 +109,10 @@ export class LetterRetry {
     const { pool, store } = this.#options;
     const { version } = task;
     const { spec, bucketId, line } = task;
-    const job = { kind: 'resend', task: spec, bucketId, line: line.buffer, letters } as const;
+    const { budget } = task.settings;
+    const allowanceBytes = budget && task.budget.sliceBudget(budget).allowanceBytes;
+    const buffers = { line: line.buffer, letters, allowanceBytes };
+    const job = { kind: 'resend', task: spec, bucketId, ...buffers } as const;
     const result = await pool.run(job);
     if (result.kind !== 'resend') throw new Error(`job resend answered with ${result.kind}`);
     task.budget.used(task.settings.budget, result.counts.wireBytes, null, Date.now());

@@ -47,6 +47,8 @@ async function sendAll(
 ): Promise<SliceFailure | null> {
   for (const letters of byEntry(job.letters)) {
     for (const portion of portions(context, job, session, letters, outcomes)) {
+      // Those without an outcome stay queued.
+      if (sender.group.wireBytes >= (job.allowanceBytes ?? Number.POSITIVE_INFINITY)) return null;
       const failure = await sendPortion(context, portion, sender, outcomes);
       if (failure !== null) return failure;
     }

@@ -47,8 +47,13 @@ export class RangeView {
     return this.#selects(entryName);
   }
 
-  /** What of the block belongs to the range; `null` for nothing. */
-  partOf(view: BlockView, entryName: string): BlockPart | null {
+  /** What of records [begin, end) of the block belongs to the range; `null` for nothing. Updates come as a whole. */
+  partOf(
+    view: BlockView,
+    entryName: string,
+    begin = 0,
+    end: number = view.recordCount,
+  ): BlockPart | null {
     if (view.kind === BLOCK_KIND_UPDATES) {
       if (this.isBackfill) return null;
       // What happens to an attachment happens once, so that there is nothing to overtake.
@@ -56,9 +61,8 @@ export class RangeView {
       return updates === null ? null : { ...whole(updates), records: 0, bytes: 0 };
     }
     const { startUs, stopUs } = this.#range.scope;
-    const { recordCount } = view;
-    const from = startUs === null ? 0 : view.lowerBound(startUs, 0, recordCount);
-    const to = stopUs === null ? recordCount : view.lowerBound(stopUs, from, recordCount);
+    const from = startUs === null ? begin : view.lowerBound(startUs, begin, end);
+    const to = stopUs === null ? end : view.lowerBound(stopUs, from, end);
     if (from >= to) return null;
     let records = 0;
     let bytes = 0;

@@ -31,20 +31,29 @@ export interface ScannedWindow {
   readonly removed: number;
 }
 
+/** How much a window takes. */
+export interface WindowLimits {
+  /** Blocks are taken whole until the window has so many records; its bytes are bounded in proportion. */
+  readonly maxRecords: number;
+  /** Set where bytes count: a block with more records, or content, is cut, and windows may be of a single entry. */
+  readonly cut: { readonly maxBytes: number; readonly isSingleEntry: boolean } | null;
+}
+
+const WHOLE_BLOCKS: WindowLimits = { maxRecords: MAX_WINDOW_RECORDS, cut: null };
+
 /**
  * @param stopSequence the window does not go beyond it; `null`: up to the head.
- * @param take is given every block of the bucket, in order; false ends the window before that block.
- * @param maxRecords of the window; its bytes are bounded in proportion.
+ * @param take is given records [from, to) of every block of the bucket, in order; false ends the window before that block.
  */
 export function scanWindow(
   log: LogReader,
   bucketId: number,
   from: Position,
   stopSequence: number | null,
-  take: (view: BlockView) => boolean,
-  maxRecords: number = MAX_WINDOW_RECORDS,
+  take: (view: BlockView, from: number, to: number) => boolean,
+  limits: WindowLimits = WHOLE_BLOCKS,
 ): ScannedWindow {
-  const scan = new WindowScan(from, stopSequence ?? Number.POSITIVE_INFINITY, maxRecords);
+  const scan = new WindowScan(from, stopSequence ?? Number.POSITIVE_INFINITY, limits);
   const pagesBefore = log.pagesRead;
   log.begin();
   while (scan.end === undefined) {
@@ -53,49 +62,95 @@ export function scanWindow(
     else if (step === 'page-needed') scan.end = 'page';
     else if (typeof step === 'number') scan.skipTo(step);
     else if (scan.skipTo(step.sequence)) {
-      if (take(step)) scan.pass(step);
+      const start = scan.startIn(step);
+      const to = scan.endIn(step, start);
+      if (to === start && step.recordCount > start) scan.end = 'limit';
+      else if (take(step, start, to)) scan.pass(step, to);
       else scan.end = 'entry';
     }
   }
-  const { sequence, bucketOrdinal, end, removed } = scan;
-  return { to: { partition: 0, sequence, bucketOrdinal }, end, removed };
+  return { to: scan.position, end: scan.end, removed: scan.removed };
 }
 
 class WindowScan {
+  readonly #from: Position;
   readonly #stopSequence: number;
   readonly #maxRecords: number;
   readonly #maxBytes: number;
+  readonly #cut: WindowLimits['cut'];
   sequence: number;
-  bucketOrdinal: number;
+  #bucketOrdinal: number;
+  /** Within the block at `sequence`. */
+  #index: number;
+  #entryId: number | undefined;
   removed = 0;
   end: WindowEnd | undefined;
   #records = 0;
   #bytes = 0;
   #steps = 0;
 
-  constructor({ sequence, bucketOrdinal }: Position, stopSequence: number, maxRecords: number) {
+  constructor(from: Position, stopSequence: number, { maxRecords, cut }: WindowLimits) {
+    const { sequence, bucketOrdinal, index = 0 } = from;
+    this.#from = from;
     this.#maxRecords = maxRecords;
     this.#maxBytes = MAX_WINDOW_BYTES * (maxRecords / MAX_WINDOW_RECORDS);
+    this.#cut = cut;
     this.sequence = sequence;
-    this.bucketOrdinal = bucketOrdinal;
+    this.#bucketOrdinal = bucketOrdinal;
+    this.#index = index;
     this.#stopSequence = stopSequence;
     if (sequence >= stopSequence) this.end = 'stop';
   }
 
+  get position(): Position {
+    const { sequence } = this;
+    const position: Position = { partition: 0, sequence, bucketOrdinal: this.#bucketOrdinal };
+    return this.#index === 0 ? position : { ...position, index: this.#index };
+  }
+
+  /** Where the window begins in this block. */
+  startIn({ sequence }: BlockView): number {
+    return sequence === this.#from.sequence ? (this.#from.index ?? 0) : 0;
+  }
+
+  /** Up to where the window takes this block; where it begins there: not at all, the next window does. */
+  endIn(view: BlockView, from: number): number {
+    const { recordCount } = view;
+    // Updates of a range are put together anew when they are read: there is no place within them.
+    if (this.#cut === null || view.kind === BLOCK_KIND_UPDATES) return recordCount;
+    const { maxBytes, isSingleEntry } = this.#cut;
+    const isFirst = this.#entryId === undefined;
+    if (isSingleEntry && !isFirst && this.#entryId !== view.entryId) return from;
+    const most = Math.min(recordCount, from + this.#maxRecords - this.#records);
+    let bytes = this.#bytes;
+    let to = from;
+    while (to < most && bytes < maxBytes) bytes += view.length(to++);
+    // A block begins a window rather than being torn apart at its end.
+    return to === recordCount || isFirst ? to : from;
+  }
+
   /** Goes to a sequence before which there is nothing of the bucket. @returns whether the window goes on there. */
   skipTo(sequence: number): boolean {
-    this.sequence = Math.min(sequence, this.#stopSequence);
+    const at = Math.min(sequence, this.#stopSequence);
+    if (at !== this.sequence) this.#index = 0;
+    this.sequence = at;
     if (this.sequence >= this.#stopSequence) this.end = 'stop';
     else if (++this.#steps >= MAX_WINDOW_STEPS) this.end = 'page';
     return this.end === undefined;
   }
 
-  /** Goes behind a block that was taken. */
-  pass(view: BlockView): void {
+  /** Goes behind what was taken of a block. */
+  pass(view: BlockView, to: number): void {
     const isUpdate = view.kind === BLOCK_KIND_UPDATES;
-    this.removed += Math.max(0, view.bucketOrdinal - this.bucketOrdinal);
+    this.removed += Math.max(0, view.bucketOrdinal - this.#bucketOrdinal);
     // Updates are no records of the bucket: they have no ordinals of their own.
-    this.bucketOrdinal = view.bucketOrdinal + (isUpdate ? 0 : view.recordCount);
+    this.#bucketOrdinal = view.bucketOrdinal + (isUpdate ? 0 : to);
+    this.#entryId = view.entryId;
+    if (to < view.recordCount) {
+      this.#index = to;
+      this.end = 'limit';
+      return;
+    }
     this.#records += view.recordCount;
     this.#bytes += view.payloadBytes;
     if (this.skipTo(view.sequence + 1) && this.#isComplete()) this.end = 'limit';

@@ -13,7 +13,7 @@ import { OverflowSink } from './overflow-sink.ts';
 import type { RecordSink, TaskFilter } from './task-filter.ts';
 import type { Window } from './window.ts';
 import type { WindowCache } from './window-cache.ts';
-import { scanWindow } from './window-scan.ts';
+import { scanWindow, type WindowLimits } from './window-scan.ts';
 
 /** What all scans of a thread share. */
 export interface ScanContext {
@@ -35,8 +35,8 @@ export interface ScanSettings {
   readonly stopSequence: number | null;
   /** Only what is in the scope of a range, in the form for ranges. */
   readonly range?: RangeScan | null;
-  /** A window takes at most about so many records; default: as many as serve throughput best. */
-  readonly windowRecords?: number | undefined;
+  /** What a window takes; default: whole blocks, as many as serve throughput best. */
+  readonly window?: WindowLimits | undefined;
   /** So many of the first records that pass are given up. Not for shared windows. */
   readonly dropRecords?: number;
 }
@@ -73,16 +73,21 @@ export class WindowSource {
 
   /**
    * The window from `from` on. Its filter state is that of the task's filter, which must stand at `from`.
+   * @param limits default: those of the settings.
    * @returns undefined when nothing was published from there on, or the stop is reached.
    */
-  next(from: Position): Window | undefined {
+  next(
+    from: Position,
+    limits: WindowLimits | undefined = this.#settings.window,
+  ): Window | undefined {
     const { signature, stopSequence } = this.#settings;
     if (stopSequence !== null && from.sequence >= stopSequence) return undefined;
-    if (signature === null) return this.#scan(from);
+    // Within a block nobody else begins.
+    if (signature === null || from.index !== undefined) return this.#scan(from, limits);
     const { windows, nowMs } = this.#context;
     const shared = windows.find(signature, from, nowMs(), stopSequence);
     if (shared !== undefined) return shared;
-    const window = this.#scan(from);
+    const window = this.#scan(from, limits);
     // Ends that depend on this task are not for others.
     if (window !== undefined && window.end !== 'stop' && window.end !== 'entry') {
       windows.add(signature, window);
@@ -95,7 +100,7 @@ export class WindowSource {
     this.#dropRecords += droppedRecords;
   }
 
-  #scan(from: Position): Window | undefined {
+  #scan(from: Position, limits: WindowLimits | undefined): Window | undefined {
     const { bucketId, filter, stopSequence } = this.#settings;
     const { log, entries, nowMs } = this.#context;
     const sink = this.#newSink();
@@ -104,16 +109,16 @@ export class WindowSource {
     const passed = overflow ?? sink;
     let seenRecords = 0;
     let seenBytes = 0;
-    const take = (whole: BlockView): boolean => {
+    const take = (whole: BlockView, begin: number, end: number): boolean => {
       const target = this.#targetOf(whole.entryId);
       if (target === undefined) return false;
       if (target === null) return true;
       sink.enter(target);
       if (range === null) {
-        filter.filter(whole, target.name, passed);
+        filter.filter(whole, target.name, passed, begin, end);
         return true;
       }
-      const part = range.partOf(whole, target.name);
+      const part = range.partOf(whole, target.name, begin, end);
       if (part === null) return true;
       // A back-fill is asked for now, and sends records as they are.
       const inForce = range.isBackfill ? 'current' : 'written';
@@ -122,15 +127,9 @@ export class WindowSource {
       seenBytes += part.bytes;
       return true;
     };
-    const scanned = scanWindow(
-      log,
-      bucketId,
-      from,
-      stopSequence,
-      take,
-      this.#settings.windowRecords,
-    );
-    if (scanned.end === 'head' && scanned.to.sequence === from.sequence) return undefined;
+    const scanned = scanWindow(log, bucketId, from, stopSequence, take, limits);
+    const isStill = scanned.to.sequence === from.sequence && scanned.to.index === from.index;
+    if (scanned.end === 'head' && isStill) return undefined;
     const batches = sink.finish();
     const droppedRecords = overflow?.droppedRecords ?? 0;
     this.#dropRecords -= droppedRecords;
