@@ -116,13 +116,7 @@ function toBody(id: string, fields: Fields): string {
   set('src_bucket', required(fields, 'SRC_BUCKET', 'source bucket'));
   set('dst_bucket', required(fields, 'DST_BUCKET', 'destination bucket'));
   set('dst_host', hostOf(required(fields, 'DST_HOST', 'remote host')));
-  set(
-    'entries',
-    text(fields, 'ENTRIES')
-      ?.split(',')
-      .map(trimmed)
-      .filter((item) => item !== ''),
-  );
+  set('entries', entriesOf(fields));
   set('dst_prefix', fields.get('DST_PREFIX'));
   set('compression', variant(fields, 'COMPRESSION', COMPRESSIONS));
   set(
@@ -150,8 +144,15 @@ function addOther(id: string, members: Map<string, string>, field: string, value
   else if (value.trim() !== '') members.set(field.toLowerCase(), jsonOrText(value.trim()));
 }
 
-function trimmed(item: string): string {
-  return item.trim();
+/** A list of nothing is no list: it would select every entry. */
+function entriesOf(fields: Fields): readonly string[] | undefined {
+  const value = text(fields, 'ENTRIES');
+  const items = value
+    ?.split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '');
+  if (value !== undefined && items?.length === 0) throw invalid('ENTRIES', value);
+  return items;
 }
 
 /** Without surrounding spaces; undefined when it is empty. */

@@ -40,9 +40,18 @@ export function parseRecordErrors(headers: AnswerHeaders): Map<bigint, RecordErr
   return errors;
 }
 
-/** The target's reason for a refusal: `x-reduct-error`, or `Unknown`. */
+/** The target's reason for a refusal: `x-reduct-error`, where it redirects to, or `Unknown`. */
 export function answerMessage(headers: AnswerHeaders): string {
-  return firstOf(headers['x-reduct-error']) || NO_MESSAGE;
+  return firstOf(headers['x-reduct-error']) || redirectMessage(headers) || NO_MESSAGE;
+}
+
+/** Bodies cannot be sent a second time, so the URL has to be given that a redirect leads to. */
+function redirectMessage(headers: AnswerHeaders): string {
+  const location = firstOf(headers['location']);
+  if (location === '') return '';
+  // Without user and query: they may be secrets.
+  const place = URL.canParse(location) ? new URL(location).origin : 'another path of this host';
+  return `redirected to ${place}: give the URL that it leads to as the host`;
 }
 
 /**

@@ -180,6 +180,11 @@ describe('a task is left out with an error for', () => {
       { [`${P}COMPRESSION`]: 'lz4' },
       "Replication 'r' has invalid compression 'lz4'. Drop it.",
     ],
+    [
+      'a list of no entry',
+      { [`${P}ENTRIES`]: ' , ' },
+      "Replication 'r' has invalid entries ','. Drop it.",
+    ],
     ['a mode', { [`${P}MODE`]: 'on' }, "Replication 'r' has invalid mode 'on'. Drop it."],
     ['each_n', { [`${P}EACH_N`]: '0' }, "Replication 'r' has invalid each_n '0'. Drop it."],
     [

@@ -54,6 +54,16 @@ test('the reason of a refusal is x-reduct-error, or Unknown', () => {
   expect(answerMessage({})).toBe('Unknown');
 });
 
+test('a redirect says where it leads, without what may be secret', () => {
+  expect(answerMessage({ location: 'https://user:pw@other.example:1/api?token=x' })).toBe(
+    'redirected to https://other.example:1: give the URL that it leads to as the host',
+  );
+  expect(answerMessage({ location: '/base/api/v1/b/x?token=y' })).toBe(
+    'redirected to another path of this host: give the URL that it leads to as the host',
+  );
+  expect(answerMessage({ location: 'http://x', 'x-reduct-error': 'Moved' })).toBe('Moved');
+});
+
 describe('Retry-After', () => {
   const nowMs = Date.parse('2024-01-01T00:00:00Z');
 
