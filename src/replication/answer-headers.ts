@@ -45,6 +45,15 @@ export function answerMessage(headers: AnswerHeaders): string {
   return firstOf(headers['x-reduct-error']) || redirectMessage(headers) || NO_MESSAGE;
 }
 
+/**
+ * Whether an answer is a page for people: what login pages of networks and some proxies answer to every request, with 200,
+ * and would be taken for delivered. Servers of this kind announce their API, and never answer records with HTML.
+ */
+export function isWebPage(headers: AnswerHeaders): boolean {
+  if (firstOf(headers['x-reduct-api']) !== '') return false;
+  return /^(?:text\/html|application\/xhtml)/i.test(firstOf(headers['content-type']).trim());
+}
+
 /** Bodies cannot be sent a second time, so the URL has to be given that a redirect leads to. */
 function redirectMessage(headers: AnswerHeaders): string {
   const location = firstOf(headers['location']);

@@ -1,3 +1,4 @@
+import { createServer } from 'node:http';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { WorkerOptions } from '../../src/replication/messages.ts';
@@ -69,7 +70,8 @@ describe('a request that fails as a whole keeps its records', () => {
     fill(1, 0, 10);
     log.publish();
     failOnce(fault);
-    const driver = newDriver(fault.kind === 'stall' ? { noProgressTimeoutMs: 300 } : {});
+    const stall = fault.kind === 'stall' ? { noProgressTimeoutMs: 300 } : {};
+    const driver = newDriver({ sliceMs: 10_000, ...stall });
     await driver.slice();
     const failed = await driver.slice();
     expect([failed.failure?.kind, failed.failure?.key]).toEqual([kind, key]);
@@ -95,6 +97,43 @@ describe('a request that fails as a whole keeps its records', () => {
     await driver.drain();
     expectDelivered(3);
   });
+});
+
+test('a login page that answers everything with 200 takes no record', async () => {
+  fill(1, 0, 10);
+  log.publish();
+  const driver = newDriver({ sliceMs: 10_000 });
+  await driver.slice();
+  const { port } = target;
+  await target.stop();
+  const portal = createServer((request, response) => {
+    request.resume().on('end', () => {
+      response.writeHead(200, { 'content-type': 'text/html; charset=utf-8' });
+      response.end('<html>Please log in</html>');
+    });
+  });
+  await new Promise<void>((resolve) => {
+    portal.listen(port, '127.0.0.1', resolve);
+  });
+  try {
+    for (const isTargetAvailable of [false, true]) {
+      const failed = await driver.slice({ isTargetAvailable });
+      expect(failed.failure).toMatchObject({
+        kind: 'refused',
+        key: -1,
+        message: expect.stringContaining('a web page answered in place of the target'),
+      });
+      expect(failed.position.sequence).toBe(1);
+    }
+  } finally {
+    portal.closeAllConnections();
+    await new Promise((resolve) => {
+      portal.close(resolve);
+    });
+  }
+  await target.start(port);
+  await driver.drain();
+  expectDelivered(10);
 });
 
 describe('the bucket of the target', () => {

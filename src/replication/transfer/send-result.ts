@@ -1,6 +1,6 @@
 /** Results of sending batches: types, and the pure steps between an answer and a result. */
-import { MillraceError } from '../../errors/errors.ts';
-import { answerMessage, parseRecordErrors, parseRetryAfter } from '../answer-headers.ts';
+import { MillraceError, UnavailableError } from '../../errors/errors.ts';
+import { answerMessage, isWebPage, parseRecordErrors, parseRetryAfter } from '../answer-headers.ts';
 import type { SliceFailure } from '../messages.ts';
 import type { Phase, RequestResult } from '../outcome.ts';
 import type { Batch } from '../scan/batch.ts';
@@ -46,9 +46,13 @@ export function phaseOf({ kind, single }: Batch): Phase {
   return single === undefined ? 'write' : 'write-single';
 }
 
+const WEB_PAGE =
+  'a web page answered in place of the target: a login page or a proxy may be in between, or the URL is another';
+
 export function toResult({ status, headers }: HttpAnswer): RequestResult {
   try {
     const isSuccess = status >= 200 && status < 300;
+    if (isSuccess && isWebPage(headers)) throw new UnavailableError(WEB_PAGE);
     return {
       kind: 'answer',
       status,

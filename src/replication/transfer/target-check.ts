@@ -1,7 +1,7 @@
 /** First contact with a target and contact after each loss of it (replication §5.3): is the bucket there? */
 import { connect } from 'node:net';
 import { BugError } from '../../errors/errors.ts';
-import { type AnswerHeaders, answerMessage, parseRetryAfter } from '../answer-headers.ts';
+import type { AnswerHeaders } from '../answer-headers.ts';
 import { PROBE_CONNECT_TIMEOUT_MS } from '../backoff.ts';
 import type { SliceFailure } from '../messages.ts';
 import {
@@ -14,7 +14,8 @@ import {
 import { encodePath } from '../scan/entry-path.ts';
 import { classifyTransportError, type TransportFailure } from '../transport-error.ts';
 import { failureOf } from './failure.ts';
-import type { HttpAnswer, RequestGroup } from './exchange.ts';
+import type { RequestGroup } from './exchange.ts';
+import { toResult } from './send-result.ts';
 import type { TargetClient } from './target-client.ts';
 import { NO_PROXY, proxyFor, type ProxySettings } from './proxy.ts';
 import { readTargetInfo, type TargetInfo } from './target-info.ts';
@@ -82,16 +83,6 @@ async function ask(
     result = { kind: 'failure', failure: explain(classifyTransportError(error), client) };
   }
   return { action: decideRequest(context, result), result, headers };
-}
-
-function toResult({ status, headers }: HttpAnswer): RequestResult {
-  return {
-    kind: 'answer',
-    status,
-    message: answerMessage(headers),
-    retryAfterMs: parseRetryAfter(headers, Date.now()),
-    recordErrors: new Map(),
-  };
 }
 
 /** Of the first request on a connection. */
