@@ -2,6 +2,7 @@
 import { Piscina } from 'piscina';
 import { BugError, UnavailableError } from '../errors/errors.ts';
 import { ThreadStarts } from '../threads/thread-starts.ts';
+import { setWorkerHeaps } from '../threads/worker-heap.ts';
 import { BodyBuffers, MAX_FREE_BYTES, sharedBufferOf } from './body-buffers.ts';
 import type { QueryJob, QueryJobResult, QueryProgress } from './job.ts';
 
@@ -51,6 +52,7 @@ export class QueryPool implements QueryExecutor {
     const { handle, blockCacheBytes, planCacheBytes, threads, maxQueue, workerUrl } = options;
     const workerData: QueryWorkerData = { handle, blockCacheBytes, planCacheBytes };
     this.#maxQueue = maxQueue;
+    setWorkerHeaps();
     this.#piscina = new Piscina<QueryJob, QueryJobResult>({
       filename: workerUrl.href,
       workerData,

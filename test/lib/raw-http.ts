@@ -10,6 +10,9 @@ export interface RawResponse {
   header(name: string): string | undefined;
 }
 
+/** Of what came, in the error of a connection that was closed too early. */
+const SHOWN_BYTES = 500;
+
 export class RawConnection {
   readonly socket: net.Socket;
   readonly closed: Promise<void>;
@@ -79,7 +82,8 @@ export class RawConnection {
       const value = condition();
       if (value !== undefined) return value;
       if (this.#isClosed) {
-        throw new Error(`closed after ${JSON.stringify(this.#buffer.toString('latin1'))}`);
+        const start = this.#buffer.toString('latin1', 0, SHOWN_BYTES);
+        throw new Error(`closed after ${this.#buffer.length} bytes: ${JSON.stringify(start)}`);
       }
       await new Promise<void>((resolve) => {
         this.#wake = resolve;
