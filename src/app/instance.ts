@@ -167,9 +167,14 @@ export class Instance {
         );
       },
     });
-    const remover = new SlicedRemover(db, commits, (bucket, err) => {
-      this.#logger.error({ err, bucket: bucket.name }, 'removing a bucket is interrupted');
-    });
+    const remover = new SlicedRemover(
+      db,
+      commits,
+      (bucket, err) => {
+        this.#logger.error({ err, bucket: bucket.name }, 'removing a bucket is interrupted');
+      },
+      (rows) => commits.tellRemoved(rows),
+    );
     const catalog = new Catalog(loaded, commits, remover);
     commits.setAttach((entry) => catalog.attach(entry));
     const records = new StoredRecordReader(db);
@@ -194,9 +199,11 @@ export class Instance {
     commits.addListener(queries);
     const changes = new SlicedRecordChanges(commits, () => performance.now());
     const reserveId = (): number => queries.reserveId();
-    const removals = new QueryRemovals({ executor: queryPool, changes, reserveId });
+    const removing = { executor: queryPool, changes, reserveId };
+    const removals = new QueryRemovals(removing);
+    const expiry = new QueryRemovals({ ...removing, cause: 'lifecycle' });
     const { lifecycles, replication } = await this.#startBackground(
-      { db, catalog, commits, removals, ring, executor: queryPool, reserveId },
+      { db, catalog, commits, removals: expiry, ring, executor: queryPool, reserveId },
       listeningPort,
     );
     this.#events?.followTasks(() => replication.taskFigures());

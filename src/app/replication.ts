@@ -110,7 +110,7 @@ export async function startReplication(
     service: engine.service,
     provisioned: engine.provisioned,
     onCommitted: (headSequence, buckets) => engine.onCommitted(headSequence, buckets),
-    onEvicted: (rows) => engine.onEvicted(rows),
+    onRemoved: (rows) => engine.onRemoved(rows),
     neededFrom: (bucketId) => engine.neededFrom(bucketId),
     taskFigures: () => engine.figures(),
     refreshMetrics: () => engine.refreshFigures(METRICS_REFRESH_MS),

@@ -16,6 +16,7 @@ import { blockKey, chunkKey, metaIdRange, metaKey } from '../store/keys.ts';
 import type { ColumnName, RocksDatabase } from '../store/rocks.ts';
 import { indexKey } from '../store/keys.ts';
 import { readBlock, runsFrom } from '../store/run-index.ts';
+import type { RemovalCause, RemovedRows } from './removal-causes.ts';
 import type { Remover, RowCommitter } from './ports.ts';
 import type { Bucket, Entry, Run } from './model.ts';
 
@@ -33,6 +34,7 @@ const MAX_SLICE_ROWS = 4096;
 
 interface RunSlice {
   readonly rows: readonly RowRemoval[];
+  readonly runs: readonly Run[];
   /** Where the next slice begins; undefined when nothing is left. */
   readonly nextTs: bigint | undefined;
 }
@@ -41,18 +43,24 @@ export class SlicedRemover implements Remover {
   readonly #db: RocksDatabase;
   readonly #commits: RowCommitter;
   readonly #onFailure: (bucket: Bucket, error: unknown) => void;
+  readonly #onRows: (rows: readonly RemovedRows[]) => void;
   readonly #running = new Set<Promise<void>>();
   #isStopped = false;
 
-  /** @param onFailure told when a slice could not be committed; the removal goes on at the next start. */
+  /**
+   * @param onFailure told when a slice could not be committed; the removal goes on at the next start.
+   * @param onRows told of records whose removal is committed.
+   */
   constructor(
     db: RocksDatabase,
     commits: RowCommitter,
     onFailure: (bucket: Bucket, error: unknown) => void,
+    onRows: (rows: readonly RemovedRows[]) => void = () => undefined,
   ) {
     this.#db = db;
     this.#commits = commits;
     this.#onFailure = onFailure;
+    this.#onRows = onRows;
   }
 
   start(bucket: Bucket, onRemoved: () => void): void {
@@ -61,7 +69,8 @@ export class SlicedRemover implements Remover {
 
   startEntries(entries: readonly Entry[], onRemoved: () => void): void {
     const [first] = entries;
-    if (first !== undefined) this.#track(first.bucket, onRemoved, this.#removeEntries(entries));
+    if (first === undefined) return;
+    this.#track(first.bucket, onRemoved, this.#removeEntries(entries, 'entry_removed'));
   }
 
   #track(bucket: Bucket, onRemoved: () => void, removal: Promise<boolean>): void {
@@ -83,15 +92,16 @@ export class SlicedRemover implements Remover {
 
   /** @returns false when it was stopped before the end. */
   async #removeBucket(bucket: Bucket): Promise<boolean> {
-    const isComplete = await this.#removeEntries([...bucket.entries.values()]);
+    const entries = [...bucket.entries.values()];
+    const isComplete = await this.#removeEntries(entries, 'bucket_removed');
     if (!isComplete) return false;
     await this.#commits.commitRows([removal(COLUMN_META, metaKey(META.bucket, bucket.id))]);
     return true;
   }
 
-  async #removeEntries(entries: readonly Entry[]): Promise<boolean> {
+  async #removeEntries(entries: readonly Entry[], cause: RemovalCause): Promise<boolean> {
     for (const entry of entries) {
-      if (!(await this.#removeRuns(entry))) return false;
+      if (!(await this.#removeRuns(entry, cause))) return false;
       for (const kind of [META.extent, META.attachment]) {
         if (!(await this.#removeMetaRows(kind, entry))) return false;
       }
@@ -103,12 +113,16 @@ export class SlicedRemover implements Remover {
     return true;
   }
 
-  async #removeRuns(entry: Entry): Promise<boolean> {
+  async #removeRuns(entry: Entry, cause: RemovalCause): Promise<boolean> {
     // Each slice begins behind the one before: a look-up from the start would step over all rows removed so far.
     for (let fromTs: bigint | undefined = 0n; fromTs !== undefined;) {
       if (this.#isStopped) return false;
       const slice: RunSlice = this.#sliceOf(entry, fromTs);
       if (slice.rows.length > 0) await this.#commits.commitRows(slice.rows);
+      const bucketId = entry.bucket.id;
+      this.#onRows(
+        slice.runs.map(({ sequence, count: records }) => ({ bucketId, sequence, records, cause })),
+      );
       fromTs = slice.nextTs;
     }
     return true;
@@ -126,7 +140,7 @@ export class SlicedRemover implements Remover {
     const last = runs[done - 1];
     const isEnd = done < RUNS_PER_SLICE && done === runs.length;
     const isOver = isEnd || last === undefined || last.firstTs === U64_MAX;
-    return { rows, nextTs: isOver ? undefined : last.firstTs + 1n };
+    return { rows, runs: runs.slice(0, done), nextTs: isOver ? undefined : last.firstTs + 1n };
   }
 
   #rowsOf(entry: Entry, run: Run): RowRemoval[] {

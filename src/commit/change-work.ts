@@ -1,6 +1,7 @@
 /** One request's changes, step by step. A step is small enough for a turn of the event loop; commits hold many. */
 import { recordMissing } from '../catalog/entry-errors.ts';
 import type { Entry } from '../catalog/model.ts';
+import type { RemovalCause } from '../catalog/removal-causes.ts';
 import type { MillraceError } from '../errors/errors.ts';
 import type { LabelChange, RecordSet } from './changes.ts';
 import { applyOperations } from './label-operations.ts';
@@ -69,10 +70,12 @@ function update(session: MutationSession, change: LabelChange): MillraceError | 
 export class RecordRemovals extends ChangeWork {
   readonly errors: (MillraceError | null)[] = [];
   readonly #records: RecordSet;
+  readonly #cause: RemovalCause;
 
-  constructor(records: RecordSet) {
+  constructor(records: RecordSet, cause: RemovalCause = 'record_removed') {
     super();
     this.#records = records;
+    this.#cause = cause;
   }
 
   step(session: MutationSession): boolean {
@@ -82,6 +85,7 @@ export class RecordRemovals extends ChangeWork {
     const part = timestamps.subarray(from, to);
     const refusal = deletingRefusal(entry);
     const places = sequences?.subarray(from, to);
+    session.cause = this.#cause;
     const removed = refusal === null ? session.removeRecords(entry, part, places) : undefined;
     for (const [i, ts] of part.entries()) {
       this.errors.push(refusal ?? (removed?.[i] === 1 ? null : recordMissing(entry, ts)));
@@ -106,9 +110,11 @@ export class RangeRemoval extends ChangeWork {
   readonly #toTs: bigint;
   #fromTs: bigint;
   #isContinued = false;
+  readonly #cause: RemovalCause;
 
-  constructor(entry: Entry, fromTs: bigint, toTs: bigint) {
+  constructor(entry: Entry, fromTs: bigint, toTs: bigint, cause: RemovalCause = 'record_removed') {
     super();
+    this.#cause = cause;
     this.#entry = entry;
     this.#fromTs = fromTs;
     this.#toTs = toTs;
@@ -118,6 +124,7 @@ export class RangeRemoval extends ChangeWork {
     const refusal = deletingRefusal(this.#entry);
     if (refusal !== null) throw refusal;
     const maxBytes = session.bytesRead + STEP_BYTES;
+    session.cause = this.#cause;
     const slice = session.removeSlice(
       this.#entry,
       this.#fromTs,

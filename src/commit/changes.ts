@@ -1,4 +1,5 @@
 /** Changes to records that exist, as the front asks for them. Main thread only. */
+import type { RemovalCause } from '../catalog/removal-causes.ts';
 import type { Entry } from '../catalog/model.ts';
 import type { MillraceError } from '../errors/errors.ts';
 import type { Labels } from '../store/labels.ts';
@@ -32,12 +33,12 @@ export interface RecordChanges {
    * @throws UnavailableError when the store cannot be written, or too many changes wait.
    */
   update(changes: readonly LabelChange[]): Promise<ChangeErrors>;
-  /** Like `update`; errors in the order of the timestamps. */
-  remove(records: RecordSet): Promise<ChangeErrors>;
+  /** Like `update`; errors in the order of the timestamps. @param cause default: somebody removes them. */
+  remove(records: RecordSet, cause?: RemovalCause): Promise<ChangeErrors>;
   /**
    * Removes the records of [fromTs, toTs).
    * @returns how many there were.
    * @throws ApiError 409 for an entry being deleted, UnavailableError.
    */
-  removeRange(entry: Entry, fromTs: bigint, toTs: bigint): Promise<number>;
+  removeRange(entry: Entry, fromTs: bigint, toTs: bigint, cause?: RemovalCause): Promise<number>;
 }

@@ -7,6 +7,7 @@
  * after it leaves a record whose writer was not told, which a repeated write meets as 409.
  */
 import type { Entry } from '../catalog/model.ts';
+import type { RemovedRows } from '../catalog/removal-causes.ts';
 import { crashPoint } from '../crash/crash-points.ts';
 import { BugError, UnavailableError } from '../errors/errors.ts';
 import type { MillraceError } from '../errors/errors.ts';
@@ -22,14 +23,7 @@ import { admitByQuota, admitByStorage, refusalAhead } from './quota.ts';
 import { diskRefusal, RecordFlush } from './record-flush.ts';
 import type { RowChange, StagedRecord } from './staging.ts';
 import { CommitGroup, MetaMemory } from './staging.ts';
-import type {
-  CommitListener,
-  GroupCommitOptions,
-  Ingest,
-  RemovedRows,
-  Upload,
-  WriteSink,
-} from './types.ts';
+import type { CommitListener, GroupCommitOptions, Ingest, Upload, WriteSink } from './types.ts';
 import { ChunkedUpload } from './upload.ts';
 
 /** Payload bytes a group may hold before it is flushed without waiting for the end of the turn. */
@@ -244,19 +238,22 @@ export class GroupCommit implements Ingest {
     for (const listener of this.#listeners) listener.onCommitted(this.#nextSequence, buckets);
   }
 
+  /** For removals that are committed as mere rows, too. */
+  tellRemoved(rows: readonly RemovedRows[]): void {
+    if (rows.length === 0) return;
+    for (const listener of this.#listeners) listener.onRemoved?.(rows);
+  }
+
   #evict(run: (session: MutationSession) => void): boolean {
     let isDone = false;
     const done = (error: MillraceError | null): void => {
       isDone = error === null;
     };
-    const evicted: RemovedRows[] = [];
-    const recorded = (session: MutationSession): void => {
-      session.onRemoved = (rows) => evicted.push(rows);
+    const forQuota = (session: MutationSession): void => {
+      session.cause = 'quota';
       run(session);
-      session.onRemoved = undefined;
     };
-    this.#flushMutations([{ run: recorded, done }]);
-    if (isDone) for (const listener of this.#listeners) listener.onEvicted?.(evicted);
+    this.#flushMutations([{ run: forQuota, done }]);
     return isDone;
   }
 
@@ -280,7 +277,7 @@ export class GroupCommit implements Ingest {
     const flushed = flushMutations(mutations, db, this.#batch, sync, this.#nextSequence, isUnread);
     if (flushed === undefined) return;
     crashPoint('change-written');
-    const { updateBlocks, changedSequences, changedEntries } = flushed.outcome;
+    const { updateBlocks, changedSequences, changedEntries, removed } = flushed.outcome;
     for (const entry of changedEntries) this.#records.forget(entry);
     for (const sequence of changedSequences) publisher.invalidate(sequence);
     const buckets = new Set<number>();
@@ -291,6 +288,7 @@ export class GroupCommit implements Ingest {
     this.#nextSequence += updateBlocks.length;
     publisher.publish();
     this.#tellListeners(buckets);
+    this.tellRemoved(removed);
     flushed.acknowledge();
   }
 

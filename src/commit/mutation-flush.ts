@@ -1,5 +1,6 @@
 /** The part of a flush that changes existing records: after the records of the same turn, as a commit of its own. */
 import type { Entry } from '../catalog/model.ts';
+import type { RemovedRows } from '../catalog/removal-causes.ts';
 import { MillraceError, UnavailableError } from '../errors/errors.ts';
 import type { BlockRecord } from '../store/block.ts';
 import { blockBytesBound, encodeMeta, encodeUpdateBlock } from '../store/block.ts';
@@ -32,6 +33,7 @@ export interface MutationOutcome {
   readonly changedSequences: readonly number[];
   /** Entries whose runs changed; what is remembered of them is void. */
   readonly changedEntries: readonly Entry[];
+  readonly removed: readonly RemovedRows[];
 }
 
 /**
@@ -78,7 +80,7 @@ export function flushMutations(
     const changedSequences = session.changedSequences();
     const changedEntries = session.publish();
     return {
-      outcome: { updateBlocks, changedSequences, changedEntries },
+      outcome: { updateBlocks, changedSequences, changedEntries, removed: session.removed },
       acknowledge,
     };
   } catch (error) {

@@ -14,7 +14,7 @@ import { sharedPath } from '../wire/shared-path.ts';
 import { BlockEdits } from './block-edits.ts';
 import { EntryEdit } from './entry-edit.ts';
 import { keptParts, rowOf } from './run-rows.ts';
-import type { RemovedRows } from './types.ts';
+import type { RemovalCause, RemovedRows } from '../catalog/removal-causes.ts';
 import { metaWireBytes, placeWireBytes } from './wire-size.ts';
 
 /** A record where it lies. */
@@ -59,8 +59,10 @@ export class MutationSession {
   readonly #blocks: BlockEdits;
   readonly #updates = new Map<Entry, LoggedUpdate[]>();
   #isChanged = false;
-  /** Told of rows that are removed, while it is set. */
-  onRemoved: ((rows: RemovedRows) => void) | undefined;
+  /** Why records are removed now; whoever removes them for another reason says so before each step. */
+  cause: RemovalCause = 'record_removed';
+  /** What was removed. */
+  readonly removed: RemovedRows[] = [];
 
   constructor(reader: RocksReader, isUnread: IsUnread = () => true) {
     this.#reader = reader;
@@ -325,7 +327,8 @@ export class MutationSession {
   }
 
   #tellRemoved({ entry }: EntryEdit, { sequence }: Run, records: number): void {
-    this.onRemoved?.({ bucketId: entry.bucket.id, sequence, records });
+    const { cause } = this;
+    this.removed.push({ bucketId: entry.bucket.id, sequence, records, cause });
   }
 
   /**

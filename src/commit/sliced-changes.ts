@@ -3,6 +3,7 @@
  * wait for it, and requests take turns, so a large one does not hold up a small one. Main thread only.
  */
 import type { Entry } from '../catalog/model.ts';
+import type { RemovalCause } from '../catalog/removal-causes.ts';
 import { toErrorData, BugError, MillraceError, UnavailableError } from '../errors/errors.ts';
 import type { ChangeErrors, LabelChange, RecordChanges, RecordSet } from './changes.ts';
 import type { ChangeWork } from './change-work.ts';
@@ -41,14 +42,19 @@ export class SlicedRecordChanges implements RecordChanges {
     return work.errors;
   }
 
-  async remove(records: RecordSet): Promise<ChangeErrors> {
-    const work = new RecordRemovals(records);
+  async remove(records: RecordSet, cause?: RemovalCause): Promise<ChangeErrors> {
+    const work = new RecordRemovals(records, cause);
     if (records.timestamps.length > 0) await this.#execute(work);
     return work.errors;
   }
 
-  async removeRange(entry: Entry, fromTs: bigint, toTs: bigint): Promise<number> {
-    const work = new RangeRemoval(entry, fromTs, toTs);
+  async removeRange(
+    entry: Entry,
+    fromTs: bigint,
+    toTs: bigint,
+    cause?: RemovalCause,
+  ): Promise<number> {
+    const work = new RangeRemoval(entry, fromTs, toTs, cause);
     if (fromTs < toTs) await this.#execute(work);
     return work.removed;
   }

@@ -1,4 +1,5 @@
 /** What the front may ask of the commit path. All of it runs on the main thread and returns at once. */
+import type { RemovedRows } from '../catalog/removal-causes.ts';
 import type { Entry } from '../catalog/model.ts';
 import type { MillraceError } from '../errors/errors.ts';
 import type { Labels } from '../store/labels.ts';
@@ -67,17 +68,10 @@ export interface Ingest {
 export interface CommitListener {
   /** @param buckets ids of the buckets that received records. */
   onCommitted(headSequence: number, buckets: ReadonlySet<number>): void;
-  /** After a quota has given up records. */
-  onEvicted?(rows: readonly RemovedRows[]): void;
+  /** After records were removed, whatever for. */
+  onRemoved?(rows: readonly RemovedRows[]): void;
   /** Sequence before which the listener needs no block of the bucket any more; default: it needs none. */
   neededFrom?(bucketId: number): number;
-}
-
-/** Records of one block that were removed. */
-export interface RemovedRows {
-  readonly bucketId: number;
-  readonly sequence: number;
-  readonly records: number;
 }
 
 /** Where committed blocks go besides the store. */

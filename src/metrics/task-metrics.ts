@@ -1,6 +1,7 @@
 /** Metrics of replication tasks. The label `task` is bounded by the number of tasks, `code` by the keys of diagnostics. */
 import type { Registry } from 'prom-client';
 import type { TaskFigures } from '../replication/service.ts';
+import { unknownLosses } from '../replication/source-losses.ts';
 import type { Sample } from './instruments.ts';
 import { addCounter, addGauge } from './instruments.ts';
 
@@ -221,6 +222,24 @@ export function addTaskMetrics(registry: Registry, source: () => TaskMetricsSour
     },
     () => source().taskFigures().flatMap(retrySamples),
   );
+  addCounter(
+    registry,
+    {
+      name: 'millrace_task_removed_at_source_by_cause_total',
+      help: 'Records that were removed here before the task had seen them, by what removed them.',
+      labelNames: ['task', 'cause'],
+    },
+    () => source().taskFigures().flatMap(lossSamples),
+  );
+}
+
+function lossSamples({ task }: TaskFigures): Sample[] {
+  const counts = task.losses.byCause(task.removedAtSource);
+  const unknown = unknownLosses(task.removedAtSource, counts);
+  return Object.entries({ ...counts, unknown }).map(([cause, value]) => ({
+    labels: { task: task.name, cause },
+    value,
+  }));
 }
 
 function failureSamples({ task }: TaskFigures): Sample[] {

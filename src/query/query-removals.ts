@@ -2,6 +2,7 @@
  * Removal by query (http-api-records §5.5): query workers find the records, page by page, and the commit path removes
  * them in slices. A removal that only names a range needs no search.
  */
+import type { RemovalCause } from '../catalog/removal-causes.ts';
 import type { Bucket, Entry } from '../catalog/model.ts';
 import type { RecordChanges } from '../commit/changes.ts';
 import { deletingRefusal } from '../commit/refusal.ts';
@@ -41,6 +42,8 @@ export interface QueryRemovalOptions {
   readonly changes: RecordChanges;
   /** Takes a number from the counter of queries. */
   readonly reserveId: () => number;
+  /** Why records are removed; default: somebody removes them. */
+  readonly cause?: RemovalCause;
 }
 
 /** Records found before they are removed. */
@@ -112,8 +115,9 @@ export class QueryRemovals implements Removals {
 
   async #remove(planned: PlannedEntry, spec: QuerySpec, isWanted: () => boolean): Promise<number> {
     const { entry, range } = planned;
-    const { changes, reserveId } = this.#options;
-    if (!isFiltered(spec)) return changes.removeRange(entry, range.firstTs, range.lastTs + 1n);
+    const { changes, reserveId, cause } = this.#options;
+    const { firstTs, lastTs } = range;
+    if (!isFiltered(spec)) return changes.removeRange(entry, firstTs, lastTs + 1n, cause);
     const job = {
       queryId: reserveId(),
       plan: encodePlan(buildPlan({ ...spec, continuous: false }, [planned])),
@@ -140,7 +144,8 @@ export class QueryRemovals implements Removals {
 
   async #removeFound(entry: Entry, { places }: QueryProgress): Promise<number> {
     if (places === undefined) return 0;
-    const errors = await this.#options.changes.remove({ entry, ...places });
+    const { changes, cause } = this.#options;
+    const errors = await changes.remove({ entry, ...places }, cause);
     // Records that are gone by now were removed by somebody else.
     const refusal = errors.find((error) => error !== null && error.status !== 404) ?? null;
     if (refusal !== null) throw refusal;

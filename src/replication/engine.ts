@@ -1,6 +1,6 @@
 /** Replication as a whole, as the application starts and stops it. Main thread only. */
 import type { ProvisionedReplication } from '../config/replication-variables.ts';
-import type { RemovedRows } from '../commit/types.ts';
+import type { RemovedRows } from '../catalog/removal-causes.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { ReplicationPool } from './messages.ts';
 import { DEFAULT_FRESH_FIRST, type FreshFirstLimits } from './ranges/fresh-first.ts';
@@ -93,9 +93,9 @@ export class ReplicationEngine {
     this.#scheduler.onCommitted(headSequence, buckets);
   }
 
-  /** After a quota has given up records. */
-  onEvicted(rows: readonly RemovedRows[]): void {
-    this.#scheduler.onEvicted(rows);
+  /** After records were removed. */
+  onRemoved(rows: readonly RemovedRows[]): void {
+    this.#scheduler.onRemoved(rows);
   }
 
   /**

@@ -3,7 +3,7 @@
  * there is at most one slice at a time. Main thread only; nothing here takes time in the number of records.
  */
 import { crashPoint } from '../crash/crash-points.ts';
-import type { RemovedRows } from '../commit/types.ts';
+import type { RemovedRows } from '../catalog/removal-causes.ts';
 import type { Logger } from '../logging/logger.ts';
 import { rateLimited } from '../logging/rate-limit.ts';
 import type { Position } from '../catalog/positions.ts';
@@ -147,15 +147,9 @@ export class Scheduler {
     }
   }
 
-  /** A quota has given up records: what of them a task has not answered for, it will not send. */
-  onEvicted(rows: readonly RemovedRows[]): void {
-    for (const task of this.#tasks) {
-      if (task.mode === 'disabled') continue;
-      const answered = Math.max(task.position.sequence, task.line.get('answeredSequence'));
-      for (const { bucketId, sequence, records } of rows) {
-        if (bucketId === task.bucketId && sequence >= answered) task.evictedUnsent += records;
-      }
-    }
+  /** Records were removed: what of them a task has not answered for, it will not send. */
+  onRemoved(rows: readonly RemovedRows[]): void {
+    for (const task of this.#tasks) if (task.mode !== 'disabled') countLosses(task, rows);
   }
 
   /** Number of the names of entries, for jobs. */
@@ -468,5 +462,20 @@ export class Scheduler {
       task.position = { ...task.position, sequence: this.#heads.head };
       this.#writer.save(task);
     }
+  }
+}
+
+function countLosses(task: Task, rows: readonly RemovedRows[]): void {
+  const answered = Math.max(task.position.sequence, task.line.get('answeredSequence'));
+  const segments = task.ranges.backlog().map(({ stored }) => stored);
+  for (const { bucketId, sequence, records, cause } of rows) {
+    if (bucketId !== task.bucketId) continue;
+    const isBehind = segments.some(
+      ({ position, end }) => sequence >= position.sequence && sequence < end.sequence,
+    );
+    if (sequence < answered && !isBehind) continue;
+    task.losses.tell(cause, records);
+    // Nobody comes to a place in a bucket that is gone.
+    if (cause === 'bucket_removed') task.removedAtSource += records;
   }
 }

@@ -6,6 +6,7 @@ import type { MinuteFigures } from './lag/minute-rate.ts';
 import { lagJson } from './lag/lag-json.ts';
 import type { PendingFigures } from './pending.ts';
 import { toDetailJson } from './settings.ts';
+import { unknownLosses } from './source-losses.ts';
 import type { Task } from './task.ts';
 import { chooseCoding } from './transfer/compression.ts';
 
@@ -94,10 +95,10 @@ function extendedJson(view: TaskView, entries: EntryLagFigures | null): string {
   return `"extended":${JSON.stringify(extended)}`;
 }
 
-/** What a quota gave up is known since the start of the process; a task finds out when it comes to the place. */
-function droppedByCause({ removedAtSource, evictedUnsent }: Task): object {
-  const quota = Math.min(evictedUnsent, removedAtSource);
-  return { quota, other: removedAtSource - quota };
+/** As far as the task has come to the places. */
+function droppedByCause({ removedAtSource, losses }: Task): object {
+  const counts = losses.byCause(removedAtSource);
+  return { ...counts, unknown: unknownLosses(removedAtSource, counts) };
 }
 
 function letterCounts(letters: LetterFigures): object {

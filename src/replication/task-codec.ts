@@ -8,6 +8,7 @@ import type { DayUse } from './budget/budget-plan.ts';
 import type { PastFilters } from './past-filters.ts';
 import { targetPlace } from './settings-checks.ts';
 import type { TokenSettings } from './settings.ts';
+import type { LossCounts } from './source-losses.ts';
 import type { DeadLetter, LogGap, StoredTask, TaskCursor } from './types.ts';
 
 /** First byte of rows of cursors and dead letters. */
@@ -121,6 +122,8 @@ interface CursorRow {
   readonly gaps: readonly LogGap[];
   readonly removedAtSource: number;
   /** Missing in rows of former versions. */
+  readonly removedByCause?: LossCounts;
+  /** Missing in rows of former versions. */
   readonly droppedRecords?: number;
   /** Missing in rows of former versions. */
   readonly pastFilters?: readonly PastFilters[];
@@ -129,8 +132,9 @@ interface CursorRow {
 
 export function encodeCursor(cursor: TaskCursor): Buffer {
   const { position, bucketId, gaps, removedAtSource, droppedRecords, pastFilters } = cursor;
+  const { removedByCause = {} } = cursor;
   const filterState = encodeFilterState(cursor.filterState);
-  const counts = { removedAtSource, droppedRecords };
+  const counts = { removedAtSource, removedByCause, droppedRecords };
   const row: CursorRow = { position, bucketId, gaps, ...counts, pastFilters, filterState };
   return encode(row);
 }
@@ -139,8 +143,9 @@ export function encodeCursor(cursor: TaskCursor): Buffer {
 export function decodeCursor(bytes: Buffer): TaskCursor {
   const row = decode(bytes, 'cursor') as CursorRow;
   const { position, bucketId, gaps, removedAtSource, droppedRecords = 0, pastFilters = [] } = row;
+  const { removedByCause = {} } = row;
   const filterState = decodeFilterState(row.filterState);
-  const counts = { removedAtSource, droppedRecords };
+  const counts = { removedAtSource, removedByCause, droppedRecords };
   return { position, bucketId, gaps, ...counts, pastFilters, filterState };
 }
 

@@ -13,6 +13,7 @@ import { type PastFilters, pastFiltersAt } from './past-filters.ts';
 import { TaskRanges } from './ranges/range-list.ts';
 import type { StoredRange } from './ranges/range.ts';
 import type { ReplicationSettings } from './settings.ts';
+import { SourceLosses } from './source-losses.ts';
 import { TaskLine } from './task-line.ts';
 import type { TargetInfo } from './transfer/target-info.ts';
 import type { DeadLetter, LogGap, StoredTask, TaskCursor } from './types.ts';
@@ -75,8 +76,8 @@ export class Task {
   pastFilters: readonly PastFilters[];
   filterState: FilterState | null;
   removedAtSource: number;
-  /** Records that a quota gave up before the task came to them, since the start of the process. */
-  evictedUnsent = 0;
+  /** Why those were removed. */
+  losses: SourceLosses;
   droppedRecords: number;
   /** Position of the last cursor given to the store. */
   savedSequence: number;
@@ -149,6 +150,7 @@ export class Task {
     this.pastFilters = cursor.pastFilters;
     this.filterState = cursor.filterState;
     this.removedAtSource = cursor.removedAtSource;
+    this.losses = new SourceLosses(cursor.removedAtSource, cursor.removedByCause);
     this.droppedRecords = cursor.droppedRecords;
     this.savedSequence = cursor.position.sequence;
     this.savedIndex = cursor.position.index ?? 0;
@@ -193,7 +195,9 @@ export class Task {
   get cursor(): TaskCursor {
     const { position, bucketId, gaps, pastFilters, filterState } = this;
     const { removedAtSource, droppedRecords } = this;
-    return { position, bucketId, gaps, pastFilters, filterState, removedAtSource, droppedRecords };
+    const removedByCause = this.losses.byCause(removedAtSource);
+    const counts = { removedAtSource, removedByCause, droppedRecords };
+    return { position, bucketId, gaps, pastFilters, filterState, ...counts };
   }
 
   /**
@@ -227,6 +231,9 @@ export class Task {
     this.gaps = cursor.gaps;
     this.pastFilters = cursor.pastFilters;
     this.filterState = cursor.filterState;
+    if (cursor.removedAtSource !== this.removedAtSource) {
+      this.losses = new SourceLosses(cursor.removedAtSource, cursor.removedByCause);
+    }
     this.removedAtSource = cursor.removedAtSource;
     this.droppedRecords = cursor.droppedRecords;
     this.passedRecords = 0;

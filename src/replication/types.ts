@@ -10,6 +10,7 @@ import type { DeadLetters } from './letters/letter-service.ts';
 import type { LetterStore } from './letters/letter-store.ts';
 import type { PastFilters } from './past-filters.ts';
 import type { ReplicationSettings, TokenSettings } from './settings.ts';
+import type { LossCounts } from './source-losses.ts';
 
 /**
  * Management of replication tasks as the front uses it (replication §1).
@@ -110,6 +111,8 @@ export interface TaskCursor {
   readonly filterState: FilterState | null;
   /** Records of the bucket that were removed before the task had seen them. */
   readonly removedAtSource: number;
+  /** Why, as far as that is known; absent: it is not. */
+  readonly removedByCause?: LossCounts;
   /** Records given up because more were pending than `RS_REPLICATION_LOG_SIZE`. */
   readonly droppedRecords: number;
 }

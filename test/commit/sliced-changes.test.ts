@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { Entry } from '../../src/catalog/model.ts';
+import type { RemovedRows } from '../../src/catalog/removal-causes.ts';
 import type { Mutator } from '../../src/commit/sliced-changes.ts';
 import { SlicedRecordChanges } from '../../src/commit/sliced-changes.ts';
 import { StorageFullError } from '../../src/errors/errors.ts';
@@ -158,5 +159,27 @@ test('a commit that fails is told to those who were in it, and the next ones go 
     expect(entry.stats.recordCount).toBe(3);
     isFull = false;
     expect(await changes.removeRange(entry, 0n, 2n)).toBe(2);
+  });
+});
+
+test('who listens hears of each removal, and what it was for', async () => {
+  await withRecords(6, 2, async (store, entry) => {
+    const removed: RemovedRows[] = [];
+    store.commits.addListener({
+      onCommitted: () => undefined,
+      onRemoved: (rows) => removed.push(...rows),
+    });
+    const changes = new SlicedRecordChanges(store.commits, still);
+    await Promise.all([
+      changes.remove({ entry, timestamps: timestamps(0, 1) }),
+      changes.removeRange(entry, 2n, 4n, 'lifecycle'),
+      changes.remove({ entry, timestamps: timestamps(5, 6) }, 'lifecycle'),
+    ]);
+    const sums = new Map<string, number>();
+    for (const { cause, records, bucketId } of removed) {
+      expect(bucketId).toBe(entry.bucket.id);
+      sums.set(cause, (sums.get(cause) ?? 0) + records);
+    }
+    expect(Object.fromEntries(sums)).toEqual({ record_removed: 1, lifecycle: 3 });
   });
 });

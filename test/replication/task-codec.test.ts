@@ -23,6 +23,7 @@ const cursor: TaskCursor = {
   ],
   droppedRecords: 3,
   removedAtSource: 2,
+  removedByCause: { quota: 1 },
   filterState: {
     sampling: {
       seenByEntry: new Map([[1, 2]]),
