@@ -8,6 +8,7 @@ export default defineConfig({
     // Most of them wait for processes, disks and timers; by itself vitest would take one worker on two cores.
     maxWorkers: 2,
     globalSetup: ['test/lib/global-setup.ts'],
+    setupFiles: ['test/lib/property-tests.ts'],
     // Far above what anything takes: on a loaded machine a test is slow, not wrong.
     testTimeout: 120_000,
     hookTimeout: 120_000,
