@@ -1,14 +1,20 @@
 /** Reading members of a JSON object in a request body; `null` counts as absent (http-api §1.6). */
 import { ApiError } from '../errors/errors.ts';
 import { U64_MAX } from '../store/format.ts';
-import { isJsonArray, isJsonObject, JsonSyntaxError, parseJson } from '../wire/json.ts';
+import {
+  isJsonArray,
+  isJsonObject,
+  JSON_BODY_LIMITS,
+  JsonSyntaxError,
+  parseJson,
+} from '../wire/json.ts';
 import type { JsonObject, JsonValue } from '../wire/json.ts';
 
 /** @throws ApiError 422 `Invalid JSON: …`. */
 export function parseJsonObject(text: string): JsonObject {
   let value: JsonValue;
   try {
-    value = parseJson(text);
+    value = parseJson(text, JSON_BODY_LIMITS);
   } catch (error) {
     if (error instanceof JsonSyntaxError) throw invalidJson(error.message);
     throw error;

@@ -23,6 +23,16 @@ const REDUCT_PREFIX = 'x-reduct-';
 const LABEL_PREFIX = 'x-reduct-label-';
 const CODE_X = 0x78;
 
+/**
+ * The end of the body is not where everybody would see it: lengths that differ, or a transfer coding that is not
+ * `chunked`. What follows may be meant as another request or not, so the connection has to end (RFC 9112 §6.3).
+ */
+export class AmbiguousBodyError extends ApiError {
+  constructor() {
+    super(400, 'The length of the body is ambiguous');
+  }
+}
+
 /** What the scan tells of who sent the request. */
 export interface ScannedExchange extends Addressed {
   authorization: string;
@@ -42,11 +52,20 @@ export class RequestHeaders {
   #contentType = DEFAULT_CONTENT_TYPE;
   #contentLength: string | undefined;
   #reductContentLength: string | undefined;
+  #hasTransferCoding = false;
+  #isAmbiguous = false;
 
   readonly #visit = (name: string, value: string): void => {
     switch (name) {
       case 'content-length':
+        if (this.#contentLength !== undefined && this.#contentLength !== value) {
+          this.#isAmbiguous = true;
+        }
         this.#contentLength = value;
+        return;
+      case 'transfer-encoding':
+        if (this.#hasTransferCoding || value.toLowerCase() !== 'chunked') this.#isAmbiguous = true;
+        this.#hasTransferCoding = true;
         return;
       case 'content-type':
         this.#contentType = value;
@@ -82,7 +101,7 @@ export class RequestHeaders {
     }
   };
 
-  /** Forgets the previous request and reads this one. */
+  /** Forgets the previous request and reads this one. @throws AmbiguousBodyError. */
   scan(req: UwsRequest, exchange: ScannedExchange): void {
     this.authorization = '';
     this.#forwarded = '';
@@ -95,9 +114,12 @@ export class RequestHeaders {
     this.#contentType = DEFAULT_CONTENT_TYPE;
     this.#contentLength = undefined;
     this.#reductContentLength = undefined;
+    this.#hasTransferCoding = false;
+    this.#isAmbiguous = false;
     req.forEach(this.#visit);
     exchange.authorization = this.authorization;
     if (exchange.mayBeProxied) noteProxied(exchange, this.#forwarded, this.#forwardedFor);
+    if (this.#isAmbiguous) throw new AmbiguousBodyError();
   }
 
   /** True when the body is compressed: `content-length` then says nothing about the content (http-api §1.6). */

@@ -17,7 +17,7 @@ import { createStartWrite } from './held-write.ts';
 import { Listener } from './listener.ts';
 import { ProgressSweep } from './progress-sweep.ts';
 import { ExchangeAudit } from './request-audit.ts';
-import { RequestHeaders } from './request-headers.ts';
+import { AmbiguousBodyError, RequestHeaders } from './request-headers.ts';
 import { RequestMetrics } from './request-metrics.ts';
 import type { RouteGroupCounts } from './request-metrics.ts';
 import { Router } from './router.ts';
@@ -163,7 +163,7 @@ export class FrontServer {
     try {
       handler(this.#front, exchange, req, route);
     } catch (error) {
-      exchange.fail(error);
+      fail(exchange, error);
     }
   }
 
@@ -205,8 +205,12 @@ export class FrontServer {
     const method = req.getMethod();
     const path = req.getUrl();
     const exchange = this.#newExchange(res, req, method, path, this.#resolve(path, method));
-    this.#front.headers.scan(req, exchange);
-    refuseWrite(this.#front, exchange, error);
+    try {
+      this.#front.headers.scan(req, exchange);
+      refuseWrite(this.#front, exchange, error);
+    } catch (scanError) {
+      fail(exchange, scanError);
+    }
   }
 
   #isOpenFor(route: Route): boolean {
@@ -241,6 +245,16 @@ export class FrontServer {
       exchange.answer(405, `allow: ${ENDPOINTS[route.target].allow}`, '');
     }
   }
+}
+
+function fail(exchange: Exchange, error: unknown): void {
+  if (!(error instanceof AmbiguousBodyError)) {
+    exchange.fail(error);
+    return;
+  }
+  // Not at once: the library would go on with what follows in the same packet, whatever the answer says of the
+  // connection. It ends the connection itself when it finds a request there while this one is not answered.
+  setImmediate(() => exchange.refuse(error.status, error.message, true));
 }
 
 /** Their requests come every few seconds and say nothing (http-api §2.1). */

@@ -8,8 +8,8 @@ import { GrowingBuffer } from './record-content.ts';
 /** Largest settings document (http-api §1.6). */
 export const MAX_SETTINGS_BYTES: number = 2 * 1024 * 1024;
 
-/** Largest query document; the contract knows no limit, memory does. */
-export const MAX_QUERY_BYTES: number = 16 * 1024 * 1024;
+/** Largest query document; the contract knows no limit, but it is read on the main thread. */
+export const MAX_QUERY_BYTES: number = 4 * 1024 * 1024;
 
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 

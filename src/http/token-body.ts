@@ -3,7 +3,13 @@ import type { Permissions } from '../auth/permissions.ts';
 import type { TokenDraft } from '../auth/types.ts';
 import { ApiError } from '../errors/errors.ts';
 import { U64_MAX } from '../store/format.ts';
-import { isJsonArray, isJsonObject, JsonSyntaxError, parseJson } from '../wire/json.ts';
+import {
+  isJsonArray,
+  isJsonObject,
+  JSON_BODY_LIMITS,
+  JsonSyntaxError,
+  parseJson,
+} from '../wire/json.ts';
 import type { JsonObject, JsonValue } from '../wire/json.ts';
 import { parseRfc3339 } from '../wire/rfc3339.ts';
 import type { Instant } from '../wire/rfc3339.ts';
@@ -39,7 +45,7 @@ export function parseTokenBody(text: string): TokenDraft {
 
 function parse(text: string): JsonValue {
   try {
-    return parseJson(text);
+    return parseJson(text, JSON_BODY_LIMITS);
   } catch (error) {
     if (error instanceof JsonSyntaxError) throw invalidBody();
     throw error;

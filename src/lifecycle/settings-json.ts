@@ -7,6 +7,7 @@ import {
   memberText,
   parseJson,
   stringifyJson,
+  JSON_BODY_LIMITS,
 } from '../wire/json.ts';
 import type { JsonObject, JsonValue } from '../wire/json.ts';
 import type { LifecycleMode, LifecycleSettings, LifecycleType } from './types.ts';
@@ -60,7 +61,7 @@ export function lifecycleSettingsJson(settings: LifecycleSettings): string {
 function parseObject(text: string): JsonObject {
   let value: JsonValue;
   try {
-    value = parseJson(text);
+    value = parseJson(text, JSON_BODY_LIMITS);
   } catch (error) {
     if (error instanceof JsonSyntaxError) throw invalid(error.message);
     throw error;

@@ -1,31 +1,75 @@
 /** Which entries a multi-entry query reads (http-api-records §6.2). */
 
+import { ApiError } from '../errors/errors.ts';
+
 type Matcher = (name: string) => boolean;
 
+/** Wildcards of one query; names without `*` cost nothing and are not limited. */
+const MAX_WILDCARDS = 1_000;
+/** Comparisons of names with wildcards that are done at once. */
+const MAX_COMPARISONS_AT_ONCE = 50_000;
+const SLICE_MS = 4;
+/** Selects nothing as the only inclusion, because it is no name of an entry. */
+const NO_ENTRY = '!';
+
+const ANY = '*';
 const ANY_SEGMENTS = '**';
 
 /**
  * Compiles the member `entries` of a query.
  *
  * Without an inclusion (absent, empty, only `!…`) everything but `$meta` entries is included. Patterns never select
- * `$meta` entries; an item equal to the name does, unless the list also holds `*`. A test takes time in the product of
- * the lengths of pattern and name at most.
+ * `$meta` entries; an item equal to the name does, unless the list also holds `*`. A test takes time in the number of
+ * items with `*`, and for each of them in the product of the lengths of pattern and name at most.
  * @param patterns undefined when the member is absent or null.
  */
 export function compileEntrySelection(patterns: readonly string[] | undefined): Matcher {
   const items = patterns ?? [];
   const inclusions = items.filter((item) => !isExclusion(item));
   const exclusions = items.filter(isExclusion).map((item) => item.slice(1));
-  const exactNames = new Set(inclusions.includes('*') ? [] : inclusions);
-  const included = inclusions.map(compilePattern);
+  const exactNames = new Set(inclusions.includes(ANY) ? [] : inclusions);
+  const included = compilePatterns(inclusions);
   const excludedNames = new Set(exclusions);
-  const excluded = exclusions.map(compilePattern);
+  const excluded = compilePatterns(exclusions);
   return (name) => {
-    if (excludedNames.has(name) || excluded.some((matches) => matches(name))) return false;
+    if (excludedNames.has(name) || excluded(name)) return false;
     if (isMetaEntry(name)) return exactNames.has(name);
-    if (inclusions.length === 0) return true;
-    return exactNames.has(name) || included.some((matches) => matches(name));
+    return inclusions.length === 0 || included(name);
   };
+}
+
+/** What is selected from: a bucket. */
+export interface NamedEntries {
+  readonly entries: ReadonlyMap<unknown, { readonly name: string }>;
+}
+
+/**
+ * Entries times wildcards may be many: those are compared in slices, and the names that were found stand for them.
+ * @returns items that select what `patterns` does of the entries that are there now.
+ * @throws ApiError 422 for more than 1000 wildcards.
+ */
+export async function selectInSlices(
+  { entries }: NamedEntries,
+  patterns: readonly string[] | undefined,
+): Promise<readonly string[] | undefined> {
+  const wildcards = patterns?.filter((item) => item.includes(ANY)).length ?? 0;
+  if (wildcards > MAX_WILDCARDS) {
+    throw new ApiError(
+      422,
+      `'entries' has ${wildcards} items with '*', at most ${MAX_WILDCARDS} are accepted: use fewer, or names`,
+    );
+  }
+  if (wildcards * entries.size <= MAX_COMPARISONS_AT_ONCE) return patterns;
+  const isSelected = compileEntrySelection(patterns);
+  const names: string[] = [NO_ENTRY];
+  let endMs = performance.now() + SLICE_MS;
+  for (const { name } of entries.values()) {
+    if (isSelected(name)) names.push(name);
+    if (performance.now() < endMs) continue;
+    await new Promise((resolve) => setImmediate(resolve));
+    endMs = performance.now() + SLICE_MS;
+  }
+  return names;
 }
 
 /** A lone `!` is an inclusion (and matches nothing, it is no entry name). */
@@ -37,19 +81,28 @@ function isMetaEntry(name: string): boolean {
   return name === '$meta' || name.endsWith('/$meta');
 }
 
-function compilePattern(raw: string): Matcher {
-  const pattern = raw.replace(/^\/+/, '');
-  if (!pattern.includes('*')) return (name) => name === pattern;
-  if (!pattern.includes('/') && pattern.endsWith('*')) {
-    // The text before the final `*` is plain, also when it holds further `*`, and runs across slashes.
-    const prefix = pattern.slice(0, -1);
-    return (name) => name.startsWith(prefix);
-  }
-  const segments = pattern.split('/').map((segment) => ({
+/** Whether one of the patterns matches. */
+function compilePatterns(items: readonly string[]): Matcher {
+  const patterns = items.map((item) => item.replace(/^\/+/, ''));
+  const names = new Set(patterns.filter((pattern) => !pattern.includes(ANY)));
+  const wildcards = patterns.filter((pattern) => pattern.includes(ANY));
+  // The text before the final `*` is plain, also when it holds further `*`, and runs across slashes.
+  const isPrefix = (pattern: string): boolean => !pattern.includes('/') && pattern.endsWith(ANY);
+  const prefixes = wildcards.filter(isPrefix).map((pattern) => pattern.slice(0, -1));
+  const paths = wildcards.filter((pattern) => !isPrefix(pattern)).map(compilePath);
+  return (name) => {
+    if (names.has(name) || prefixes.some((prefix) => name.startsWith(prefix))) return true;
+    if (paths.length === 0) return false;
+    const segments = name.split('/');
+    return paths.some((path) => matchesSegments(path, segments));
+  };
+}
+
+function compilePath(pattern: string): readonly Segment[] {
+  return pattern.split('/').map((segment) => ({
     isAny: segment === ANY_SEGMENTS,
     matches: compileSegment(segment),
   }));
-  return (name) => matchesSegments(segments, name.split('/'));
 }
 
 interface Segment {

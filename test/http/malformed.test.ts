@@ -188,4 +188,50 @@ describe('hostile and unusual traffic', () => {
       'x-reduct-content-length header must be a number',
     );
   });
+
+  test.each([
+    'content-length: 3\r\ncontent-length: 30',
+    'content-length: 30\r\ncontent-length: 3',
+    'transfer-encoding: gzip, chunked',
+    'transfer-encoding: xchunked',
+    'transfer-encoding: chunked\r\ntransfer-encoding: chunked',
+  ])(
+    'a body whose end is ambiguous ends the connection, and nothing behind it is read: %j',
+    async (lines) => {
+      const head = `POST /api/v1/b/data/ambiguous?ts=1 HTTP/1.1\r\nhost: t\r\n${AUTH}${lines}\r\nx-reduct-content-length: 3\r\n\r\n`;
+      const alone = await sendRaw(head);
+      const { status, header } = await alone.response();
+      expect([status, header('x-reduct-error')]).toEqual([
+        400,
+        'The length of the body is ambiguous',
+      ]);
+      expect((await alone.rest()).toString()).toBe('');
+      const next = `GET /api/v1/b/data HTTP/1.1\r\nhost: t\r\n${AUTH}\r\n`;
+      const followed = await sendRaw(`${head}abc${next}`);
+      // The library may find what follows to be malformed, and say that.
+      const rest = (await followed.rest()).toString();
+      expect(rest).toMatch(/^(HTTP\/1\.1 (400|505) |$)/);
+      expect(rest).not.toContain('HTTP/1.1 200');
+      expect((await front.api('GET', '/b/data/ambiguous')).status).toBe(404);
+    },
+  );
+
+  test('one length that is told twice is one length', async () => {
+    const connection = await sendRaw(
+      `POST /api/v1/b/data/twice?ts=1 HTTP/1.1\r\nhost: t\r\n${AUTH}content-length: 3\r\ncontent-length: 3\r\n\r\nabc`,
+    );
+    expect((await connection.response()).status).toBe(200);
+    connection.destroy();
+  });
+
+  test('a document of more values than anybody needs costs nothing, and without a token not even its reading', async () => {
+    const body = `{"query_type":"QUERY","when":{"$in":["&a",${'1,'.repeat(60_000)}1]}}`;
+    for (const path of ['/b/data/e/q', '/io/data/q']) {
+      const refused = await front.api('POST', path, { body });
+      expect(refused.status).toBe(422);
+      expect(refused.header('x-reduct-error')).toMatch(/^Invalid JSON: too many values at line 1 /);
+      const headers = { authorization: 'Bearer wrong' };
+      expect((await front.api('POST', path, { body, headers })).status).toBe(401);
+    }
+  });
 });

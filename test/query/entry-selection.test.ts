@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { compileEntrySelection } from '../../src/query/entry-selection.ts';
+import { compileEntrySelection, selectInSlices } from '../../src/query/entry-selection.ts';
+import type { NamedEntries } from '../../src/query/entry-selection.ts';
 
 const NAMES = [
   'a',
@@ -109,5 +110,47 @@ describe('patterns', () => {
     const name = `${'a/'.repeat(200)}x`;
     expect(select([`${'**/a/'.repeat(60)}b`], [name])).toEqual([]);
     expect(select([`x/${'*a'.repeat(200)}b`], [`x/${'a'.repeat(4_000)}`])).toEqual([]);
+  });
+});
+
+describe('many patterns on many entries', () => {
+  const bucketWith = (names: readonly string[]): NamedEntries => ({
+    entries: new Map(names.map((name) => [name, { name }])),
+  });
+
+  test('are compared in slices, and select what they would at once', async () => {
+    const names = Array.from({ length: 2_000 }, (_, i) => `line-${i % 7}/sensor-${i}`);
+    names.push('$meta', 'line-1/$meta', 'other');
+    const patterns = ['!line-3/*', '/line-1/**', 'line-*/*5', 'line-1/$meta', 'none*'];
+    for (let i = 0; patterns.length < 1_000; i++) patterns.push(`**/x${i}*`);
+    let turns = 0;
+    const timer = setInterval(() => turns++, 0);
+    const selected = await selectInSlices(bucketWith(names), patterns);
+    clearInterval(timer);
+    expect(turns).toBeGreaterThan(0);
+    expect(select(selected, names)).toEqual(select(patterns, names));
+    expect(select(selected, names).length).toBeGreaterThan(200);
+  });
+
+  test('that match nothing select nothing', async () => {
+    const names = Array.from({ length: 60_000 }, (_, i) => `e${i}`);
+    const selected = await selectInSlices(bucketWith(names), ['none*']);
+    expect(select(selected, names)).toEqual([]);
+  });
+
+  test('stay as they are when there is little to compare', async () => {
+    const patterns = ['a*', 'b'];
+    expect(await selectInSlices(bucketWith(['a', 'b']), patterns)).toBe(patterns);
+    expect(await selectInSlices(bucketWith(['a', 'b']), undefined)).toBeUndefined();
+  });
+
+  test('are refused above 1000, names are not', async () => {
+    const names = Array.from({ length: 1_001 }, (_, i) => `e${i}`);
+    expect(await selectInSlices(bucketWith(names), names)).toBe(names);
+    const patterns = names.map((name) => `${name}*`);
+    await expect(selectInSlices(bucketWith(names), patterns)).rejects.toMatchObject({
+      status: 422,
+      message: "'entries' has 1001 items with '*', at most 1000 are accepted: use fewer, or names",
+    });
   });
 });

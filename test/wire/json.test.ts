@@ -124,6 +124,14 @@ describe('parseJson', () => {
     expect(messageOf('{"a":'.repeat(1_000_000))).toMatch(/^recursion limit exceeded at line 1/);
   });
 
+  test('the number of values can be bounded', () => {
+    const options = { maxValues: 5 };
+    expect(parseJson('[1,{"a":[2]}]', options)).toEqual([1, new Map([['a', [2]]])]);
+    expect(() => parseJson('[1,{"a":[2]},3]', options)).toThrow(
+      'too many values at line 1 column 14',
+    );
+  });
+
   test('it reads what JSON.parse reads', () => {
     fc.assert(
       fc.property(fc.json(), (text) => {

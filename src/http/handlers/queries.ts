@@ -1,5 +1,6 @@
 /** `/b/:bucket/:entry/q` and `/io/:bucket/q` (http-api-records §5, §6.2). */
 import { ApiError } from '../../errors/errors.ts';
+import { selectInSlices } from '../../query/entry-selection.ts';
 import type { QuerySpec } from '../../query/types.ts';
 import { parseQueryString } from '../../wire/query-string.ts';
 import { authenticate, identify, requireRead, requireWrite } from '../auth.ts';
@@ -14,6 +15,8 @@ import type { Route } from '../router.ts';
 import { MAX_QUERY_BYTES, MAX_SETTINGS_BYTES, TextBody } from '../text-body.ts';
 import type { UwsRequest } from '../uws.ts';
 import { refuseAttachments } from './changes.ts';
+
+const LARGE_DOCUMENT_CHARS = 65_536;
 
 export function createQueryByParameters(
   front: Front,
@@ -71,27 +74,30 @@ export function createMultiQuery(
   route: Route,
 ): void {
   receiveDocument(front, exchange, req, route, MAX_SETTINGS_BYTES, {
-    create: (document) => {
+    create: async (document) => {
       const { catalog, queries } = front.deps;
+      const patterns = await selectInSlices(catalog.bucket(route.name), document.patterns);
       const bucket = catalog.bucket(route.name);
       refuseExtension(front, document);
-      return queries.createMulti(bucket, document.patterns, document.spec);
+      return queries.createMulti(bucket, patterns, document.spec);
     },
     remove: async ({ patterns, spec }) => {
       const { catalog, removals } = front.deps;
-      return removals.removeFromBucket(catalog.bucket(route.name), patterns, spec);
+      const selected = await selectInSlices(catalog.bucket(route.name), patterns);
+      return removals.removeFromBucket(catalog.bucket(route.name), selected, spec);
     },
   });
 }
 
 /** What becomes of a document, by its type. */
 interface DocumentActions {
-  readonly create: (document: QueryDocument) => number;
+  /** @returns the id of the query. */
+  readonly create: (document: QueryDocument) => number | Promise<number>;
   /** @returns how many records were removed. */
   readonly remove: (document: QueryDocument) => Promise<number>;
 }
 
-/** The document is read before the token is looked at (http-api §1.4). */
+/** The document is read before the token is looked at (http-api §1.4), unless it is large. */
 function receiveDocument(
   front: Front,
   exchange: Exchange,
@@ -108,8 +114,11 @@ function receiveDocument(
     notText: invalidJson('invalid unicode code point'),
   };
   const body = new TextBody(exchange, front.intake, options, (text) => {
+    // Reading a large one costs time, which nobody without a token may cause.
+    const early =
+      text.length > LARGE_DOCUMENT_CHARS ? identify(front, exchange, authorization) : undefined;
     const document = parseQueryDocument(text);
-    const identity = identify(front, exchange, authorization);
+    const identity = early ?? identify(front, exchange, authorization);
     if (document.isRemoval) {
       requireWrite(front, identity, route.name);
       if (!document.isDefined) throw undefinedRemoval();
@@ -117,9 +126,15 @@ function receiveDocument(
       return;
     }
     requireRead(identity, route.name);
-    exchange.json(`{"id":${create(document)}}`);
+    const id = create(document);
+    if (typeof id === 'number') answerId(exchange, id);
+    else answerLater(exchange, id, (created) => answerId(exchange, created));
   });
   body.receive(front.headers);
+}
+
+function answerId(exchange: Exchange, id: number): void {
+  exchange.json(`{"id":${id}}`);
 }
 
 function undefinedRemoval(): ApiError {

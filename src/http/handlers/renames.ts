@@ -1,6 +1,6 @@
 /** `PUT /b/:bucket/rename` (http-api §4.2) and `PUT /b/:bucket/:entry/rename` (http-api-records §2.4). */
 import { ApiError } from '../../errors/errors.ts';
-import { isJsonObject, JsonSyntaxError, parseJson } from '../../wire/json.ts';
+import { isJsonObject, JSON_BODY_LIMITS, JsonSyntaxError, parseJson } from '../../wire/json.ts';
 import type { JsonValue } from '../../wire/json.ts';
 import { identify, requireChangeable, requireFull, requireWrite } from '../auth.ts';
 import type { Exchange } from '../exchange.ts';
@@ -62,7 +62,7 @@ function isJsonType(headers: RequestHeaders): boolean {
 function newBucketName(text: string): string {
   let value: JsonValue;
   try {
-    value = parseJson(text);
+    value = parseJson(text, JSON_BODY_LIMITS);
   } catch (error) {
     if (error instanceof JsonSyntaxError) throw unreadable(error.message);
     throw error;
