@@ -10,8 +10,8 @@ export default defineConfig({
     globalSetup: ['test/lib/global-setup.ts'],
     setupFiles: ['test/lib/property-tests.ts'],
     // Far above what anything takes: on a loaded machine a test is slow, not wrong.
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    testTimeout: 240_000,
+    hookTimeout: 240_000,
     expect: { poll: { timeout: 60_000 } },
   },
 });

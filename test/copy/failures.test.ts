@@ -245,5 +245,4 @@ test.runIf(process.platform === 'linux')(
       });
     });
   },
-  120_000,
 );

@@ -72,7 +72,7 @@ async function pendingOf(api: Api): Promise<number> {
 
 test(
   `a back-fill survives ${ROUNDS} rounds of SIGKILL of source and target beside live records`,
-  { timeout: 120_000 + ROUNDS * 10_000 },
+  { timeout: 240_000 + ROUNDS * 30_000 },
   async () => {
     await withTempDir(async (path) => {
       const options = { token: TOKEN, env: { MILLRACE_DURABILITY: 'os' } };
@@ -141,7 +141,7 @@ test(
           seen.push((await backfillOf(sourceApi)).progress.done_records);
         }
         await expect
-          .poll(async () => (await backfillOf(sourceApi)).state, { timeout: 60_000 })
+          .poll(async () => (await backfillOf(sourceApi)).state, { timeout: 200_000 })
           .toBe('done');
       } finally {
         writer.isStopped = true;
@@ -150,7 +150,7 @@ test(
       expect(interrupted).toBeGreaterThan(1);
       // What is stored of the progress never goes back.
       expect(seen).toEqual(seen.toSorted((a, b) => a - b));
-      await expect.poll(() => pendingOf(sourceApi), { timeout: 60_000 }).toBe(0);
+      await expect.poll(() => pendingOf(sourceApi), { timeout: 200_000 }).toBe(0);
       for (const entry of ['sensor', 'line/motor', 'again', 'live']) {
         const here = await sourceApi.readAll(BUCKET, entry);
         const there = await targetApi.readAll('copy', entry);

@@ -106,7 +106,7 @@ async function expectHolds(
 
 test(
   `after ${ROUNDS} rounds of SIGKILL every acknowledged record is in the source, and every matching one exactly once in the target`,
-  { timeout: 60_000 + ROUNDS * 10_000 },
+  { timeout: 240_000 + ROUNDS * 30_000 },
   async () => {
     await withTempDir(async (path) => {
       const options = { token: TOKEN, env: { MILLRACE_DURABILITY: 'os' } };
@@ -153,7 +153,7 @@ test(
         await Promise.all(running);
       }
       await expect
-        .poll(() => pendingRecords(sourceApi), { timeout: 60_000, interval: 100 })
+        .poll(() => pendingRecords(sourceApi), { timeout: 200_000, interval: 100 })
         .toBe(0);
       for (const entry of ENTRIES) {
         const acknowledged = new Map(
