@@ -200,8 +200,8 @@ describe('hostile and unusual traffic', () => {
     async (lines) => {
       const head = `POST /api/v1/b/data/ambiguous?ts=1 HTTP/1.1\r\nhost: t\r\n${AUTH}${lines}\r\nx-reduct-content-length: 3\r\n\r\n`;
       const alone = await sendRaw(head);
-      const { status, header } = await alone.response();
-      expect([status, header('x-reduct-error')]).toEqual([
+      const answer = await alone.response();
+      expect([answer.status, answer.header('x-reduct-error')]).toEqual([
         400,
         'The length of the body is ambiguous',
       ]);
