@@ -1,14 +1,19 @@
 /** Records of a batch read as its headers describe them (http-api-records §4). */
 import { ApiError } from '../errors/errors.ts';
 import type { AnswerHeaders } from '../replication/answer-headers.ts';
-import { describeMeta, type MetaInfo } from '../replication/scan/meta-cache.ts';
+import { isCompressedType } from '../replication/content-types.ts';
+import {
+  type Carrier,
+  carrierOf,
+  isRemovalOf,
+  type MetaInfo,
+} from '../replication/scan/meta-cache.ts';
+import { LineEnd } from '../replication/scan/line-end.ts';
 import { BATCH_V1_PREFIX, BatchV1Parser, isExactTail } from '../wire/batch-v1.ts';
 import { parseByteCount } from '../wire/numbers.ts';
 
 /** Content type and labels, shared by the records that have them in common. */
 export interface HeadMeta extends MetaInfo {
-  /** `tail` as text. */
-  readonly tailText: string;
   /** False: the header does not say for sure what type and labels are, because the format cannot express all values. */
   readonly isExact: boolean;
 }
@@ -79,11 +84,58 @@ export class HeadParser {
 
 /** Of content type and labels that are known for sure. */
 export function toHeadMeta(contentType: string, labels: readonly string[]): HeadMeta {
-  const info = describeMeta(contentType, labels);
-  return { ...info, tailText: info.tail, isExact: true };
+  return newHeadMeta(contentType, labels, true);
 }
 
-const UNKNOWN_META: HeadMeta = { ...toHeadMeta('', []), isExact: false };
+/** @param isExact see `HeadMeta`. */
+export function newHeadMeta(
+  contentType: string,
+  labels: readonly string[],
+  isExact: boolean,
+): HeadMeta {
+  return new OwnMeta(contentType, labels, isExact);
+}
+
+/** Some sources give each record labels of its own, so it is small, and what only tasks need is found out when they ask. */
+class OwnMeta implements HeadMeta {
+  readonly contentType: string;
+  readonly labels: readonly string[];
+  readonly isExact: boolean;
+  readonly carrier: Carrier;
+  readonly tail: string;
+  readonly lineEnd: LineEnd;
+  readonly refusal: string;
+
+  constructor(contentType: string, labels: readonly string[], isExact: boolean) {
+    const { carrier, tail, refusal } = carrierOf(contentType, labels);
+    this.contentType = contentType;
+    this.labels = labels;
+    this.isExact = isExact;
+    this.carrier = carrier;
+    this.tail = tail;
+    this.lineEnd = new LineEnd(tail);
+    this.refusal = refusal;
+  }
+
+  get writtenLabels(): readonly string[] {
+    return this.labels;
+  }
+
+  get isRemoval(): boolean {
+    return isRemovalOf(this.labels);
+  }
+
+  get isCompressed(): boolean {
+    return isCompressedType(this.contentType);
+  }
+
+  /** Copies tell no path. */
+  get path(): string {
+    return '';
+  }
+}
+
+const UNKNOWN_META: HeadMeta = newHeadMeta('', [], false);
 
 /** Labels that the query computed (`@name`) are no part of the record. */
 function withoutComputed(labels: readonly string[]): readonly string[] {

@@ -175,7 +175,7 @@ export class BucketSink implements CopySink {
     const [first] = heads;
     const isSingle = first !== undefined && first.meta.carrier !== 'batch';
     const lines = heads.map(
-      ({ ts, lengthBytes, meta }) => `${TIME_HEADER}${ts}: ${lengthBytes}${meta.tailText}`,
+      ({ ts, lengthBytes, meta }) => `${TIME_HEADER}${ts}${meta.lineEnd.of(lengthBytes)}`,
     );
     let bodyBytes = 0;
     for (const { lengthBytes } of heads) bodyBytes += lengthBytes;
@@ -218,7 +218,7 @@ function endOfBatch(heads: readonly RecordHead[], from: number): number {
   for (let at = from; at < heads.length; at++) {
     const meta = heads[at]?.meta;
     if (meta?.carrier !== 'batch') return at === from ? at + 1 : at;
-    headerBytes += TIME_HEADER.length + 40 + meta.tailText.length;
+    headerBytes += TIME_HEADER.length + 40 + meta.tail.length;
     const isFull = at - from >= MAX_BATCH_RECORDS || headerBytes > MAX_BATCH_HEADER_BYTES;
     if (isFull && at > from) return at;
   }

@@ -3,7 +3,7 @@
  * say. Entries with `/` in their names are nested folders. See `docs/cp.md`.
  */
 import mime from 'mime';
-import { type HeadMeta, toHeadMeta } from '../client/record-heads.ts';
+import { type HeadMeta, newHeadMeta, toHeadMeta } from '../client/record-heads.ts';
 import { DEFAULT_CONTENT_TYPE } from '../wire/batch-v1.ts';
 import { isJsonObject, parseJson } from '../wire/json.ts';
 import { checkEntryName } from '../wire/names.ts';
@@ -64,7 +64,7 @@ export function entryFolder(entry: string): string {
 /** What is known of a record from its file name alone. */
 export function metaOfName(name: string): HeadMeta {
   const contentType = mime.getType(name) ?? DEFAULT_CONTENT_TYPE;
-  return { ...toHeadMeta(contentType, []), isExact: false };
+  return newHeadMeta(contentType, [], false);
 }
 
 export function formatFileMeta(

@@ -77,19 +77,23 @@ export function describeMeta(
   path = '',
   writtenLabels: Labels = labels,
 ): MetaInfo {
-  const isRemoval = labelValue(labels, REMOVE_LABEL) === 'true';
   const isCompressed = isCompressedType(contentType);
   const carrier = carrierOf(contentType, labels);
   return {
     contentType,
     labels,
     writtenLabels,
-    isRemoval,
+    isRemoval: isRemovalOf(labels),
     isCompressed,
     path,
     ...carrier,
     lineEnd: new LineEnd(carrier.tail),
   };
+}
+
+/** See `MetaInfo.isRemoval`. */
+export function isRemovalOf(labels: Labels): boolean {
+  return labelValue(labels, REMOVE_LABEL) === 'true';
 }
 
 /** The same labels without the one that marks an attachment as removed. */
@@ -102,7 +106,8 @@ export function withoutRemoval({ contentType, labels, path }: MetaInfo): MetaInf
   return describeMeta(contentType, kept, path);
 }
 
-function carrierOf(
+/** How a record can travel, with what its header line says in a batch. */
+export function carrierOf(
   contentType: string,
   labels: Labels,
 ): Pick<MetaInfo, 'carrier' | 'tail' | 'refusal'> {
