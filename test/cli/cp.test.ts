@@ -9,6 +9,7 @@ import { FakeTarget } from '../lib/fake-target.ts';
 import { type CliHome, cliHome, MILLRACE } from '../lib/millrace.ts';
 import { withTempDir } from '../lib/temp-dir.ts';
 import { fill, type Pair, someRecords, withPair } from '../copy/lib/copy-harness.ts';
+import { SpoilingProxy } from '../copy/lib/spoiling-proxy.ts';
 
 async function withCli(use: (cli: CliHome, pair: Pair, folder: string) => Promise<void>) {
   await withTempDir(async (folder) => {
@@ -169,14 +170,12 @@ describe('millrace cp', () => {
         const backup = join(folder, 'backup');
         for (const destination of ['dst-instance/data', backup]) {
           const meta = destination === backup ? ['-m'] : [];
-          const code = await interrupt(
-            cli,
-            ['cp', 'src-instance/data', destination, ...meta],
-            signal,
-            async () =>
+          const code = await withHalfASource(source.url, (half, open) =>
+            interrupt(cli, ['cp', `${half}/data`, destination, ...meta], signal, open, async () =>
               destination === backup
                 ? (await filesIn(join(backup, 'one'))).length > 100
                 : (await timestamps(target.api, 'data', 'one')).length > 100,
+            ),
           );
           expect(code).toBe(signal === 'SIGINT' ? 130 : null);
         }
@@ -195,7 +194,7 @@ describe('millrace cp', () => {
         expect(await filesIn(join(backup, 'one'))).toHaveLength(2 * records.length);
       });
     },
-    120_000,
+    300_000,
   );
 
   test.each([
@@ -224,11 +223,37 @@ async function filesIn(path: string): Promise<string[]> {
   }
 }
 
-/** Starts a command, ends it when `isTime` says so, and returns its exit code. */
+/** A server that gives two batches of each entry, and the others once `open` was called: nobody is done before. */
+async function withHalfASource<T>(
+  url: string,
+  use: (url: string, open: () => void) => Promise<T>,
+): Promise<T> {
+  const proxy = new SpoilingProxy(url);
+  await proxy.start();
+  let open: () => void = () => undefined;
+  const opened = new Promise<void>((resolve) => (open = resolve));
+  const given = new Map<string, number>();
+  proxy.gate = async ({ method, path }) => {
+    const [entry = '', isBatch] = path.split('/batch?q=');
+    if (method !== 'GET' || isBatch === undefined) return;
+    const count = (given.get(entry) ?? 0) + 1;
+    given.set(entry, count);
+    if (count > 2) await opened;
+  };
+  try {
+    return await use(proxy.url.replace('://', `://${TEST_TOKEN}@`), open);
+  } finally {
+    open();
+    await proxy.stop();
+  }
+}
+
+/** Starts a command, ends it when `isTime` says so, and returns its exit code. @param onSignal called once it is sent. */
 async function interrupt(
   cli: CliHome,
   args: readonly string[],
   signal: NodeJS.Signals,
+  onSignal: () => void,
   isTime: () => Promise<boolean>,
 ): Promise<number | null> {
   const env = { PATH: process.env['PATH'] ?? '', MILLRACE_CONFIG: cli.configPath };
@@ -238,6 +263,7 @@ async function interrupt(
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   child.kill(signal);
+  onSignal();
   await exited;
   return child.exitCode;
 }

@@ -15,6 +15,8 @@ export interface Passing {
 
 export class SpoilingProxy {
   spoil: (passing: Passing) => Spoil = () => null;
+  /** Answers wait for it before they are passed on. */
+  gate: (passing: Passing) => Promise<void> = async () => undefined;
   /** Headers that answers carry instead of their own. */
   rewrite: Readonly<Record<string, string>> = {};
   readonly #target: string;
@@ -63,7 +65,9 @@ export class SpoilingProxy {
     const timestamps = Object.keys(answer.headers)
       .filter((name) => name.startsWith('x-reduct-time-'))
       .map((name) => BigInt(name.slice('x-reduct-time-'.length)));
-    const spoil = this.spoil({ method: req.method ?? '', path, timestamps });
+    const passing = { method: req.method ?? '', path, timestamps };
+    await this.gate(passing);
+    const spoil = this.spoil(passing);
     if (spoil === null) {
       res.writeHead(answer.statusCode, { ...answer.headers, ...this.rewrite }).end(body);
     } else if (spoil === 'cut') {
