@@ -90,15 +90,15 @@ describe('the command line', () => {
     await withTempDir(async (folder) => {
       await withSilentServer(async (url) => {
         const cli = cliHome(folder);
-        expect(await cli.run('bucket', 'ls', url, '-T', '0.3')).toEqual({
+        expect(await cli.run('bucket', 'ls', url, '-T', '2')).toEqual({
           code: 1,
           stdout: '',
-          stderr: '[Timeout] No progress for 300 ms\n',
+          stderr: '[Timeout] No progress for 2000 ms\n',
         });
-        await cli.ok('alias', 'add', 'silent', '-L', url, '--timeout', '0.2');
-        expect((await cli.run('bucket', 'ls', 'silent')).stderr).toContain('for 200 ms');
-        expect((await cli.run('--timeout', '0.1', 'bucket', 'ls', 'silent')).stderr).toContain(
-          'for 100 ms',
+        await cli.ok('alias', 'add', 'silent', '-L', url, '--timeout', '1.5');
+        expect((await cli.run('bucket', 'ls', 'silent')).stderr).toContain('for 1500 ms');
+        expect((await cli.run('--timeout', '1', 'bucket', 'ls', 'silent')).stderr).toContain(
+          'for 1000 ms',
         );
       });
     });
