@@ -1,6 +1,6 @@
 import { encodePath } from '../../replication/scan/entry-path.ts';
 import { type AdminClient, withServer } from '../api/admin-client.ts';
-import { objectOf, objectsMember, textMember } from '../api/members.ts';
+import { objectOf, objectsMember } from '../api/members.ts';
 import { bucketGrid, bucketTable, entryTable } from '../bucket-text.ts';
 import type { CliCommand } from '../command.ts';
 import {
@@ -14,8 +14,9 @@ import {
 } from '../common-options.ts';
 import type { CliContext } from '../context.ts';
 import { UsageError } from '../errors.ts';
+import { addListCommand } from '../list-command.ts';
 import { prettyJson, toJson } from '../output/json-text.ts';
-import { parseInstance, parseNamed, type ServerResource } from '../resource.ts';
+import { parseNamed, type ServerResource } from '../resource.ts';
 import { parseSize, wholeNumber } from '../sizes.ts';
 import type { JsonValue } from '../../wire/json.ts';
 
@@ -76,23 +77,16 @@ function addUpdate(group: CliCommand, context: CliContext): void {
 }
 
 function addList(group: CliCommand, context: CliContext): void {
-  const { output } = context;
-  const command = group.command('ls').description('Lists the buckets of a server.');
-  utcOption(jsonOption(fullOption(command)))
-    .parsedArgument('<instance>', 'alias of the server, or its URL', parseInstance)
+  addListCommand(group, context, {
+    description: 'Lists the buckets of a server.',
+    path: 'list',
+    member: 'buckets',
+    table: bucketTable,
+    hasTimes: true,
+    hasHeadWhenEmpty: false,
+  })
     .example('millrace bucket ls local', 'names, one per line')
-    .example('millrace bucket ls local --full --utc', 'with sizes and times')
-    .action(async ({ server }: ServerResource, { full, json, utc = false }: ListOptions) => {
-      const read = (client: AdminClient): Promise<JsonValue> => client.get('list');
-      const buckets = objectsMember(
-        objectOf(await withServer(context, server, read), 'list'),
-        'buckets',
-      );
-      if (json === true) output.line(prettyJson(buckets));
-      else if (buckets.length === 0) return;
-      else if (full === true) output.line(bucketTable(buckets, { utc }));
-      else for (const bucket of buckets) output.line(textMember(bucket, 'name'));
-    });
+    .example('millrace bucket ls local --full --utc', 'with sizes and times');
 }
 
 function addShow(group: CliCommand, context: CliContext): void {

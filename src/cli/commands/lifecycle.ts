@@ -1,9 +1,8 @@
 import { type JsonObject, type JsonValue, parseJson } from '../../wire/json.ts';
 import { withServer } from '../api/admin-client.ts';
-import { objectMember, objectOf, objectsMember, textMember } from '../api/members.ts';
+import { objectMember, objectOf, textMember } from '../api/members.ts';
 import type { CliCommand } from '../command.ts';
 import {
-  fullOption,
   removeConfirmed,
   jsonOption,
   type ListOptions,
@@ -15,8 +14,9 @@ import type { CliContext } from '../context.ts';
 import { UsageError } from '../errors.ts';
 import { parseJsonText } from '../filter-options.ts';
 import { lifecycleTable, lifecycleText } from '../lifecycle-text.ts';
+import { addListCommand } from '../list-command.ts';
 import { prettyJson, toJson } from '../output/json-text.ts';
-import { parseInstance, parseNamed, type ServerResource } from '../resource.ts';
+import { parseNamed, type ServerResource } from '../resource.ts';
 
 type Lifecycle = ServerResource & { readonly name: string };
 
@@ -96,21 +96,15 @@ function addUpdate(group: CliCommand, context: CliContext): void {
 }
 
 function addList(group: CliCommand, context: CliContext): void {
-  const { output } = context;
-  utcOption(
-    jsonOption(fullOption(group.command('ls').description('Lists the policies of a server.'))),
-  )
-    .parsedArgument('<instance>', 'alias of the server, or its URL', parseInstance)
-    .example('millrace lifecycle ls local --full', 'with mode and last run')
-    .action(async ({ server }: ServerResource, { full, json, utc = false }: ListOptions) => {
-      const answer = await withServer(context, server, (client) => client.get('lifecycles'));
-      const policies = objectsMember(objectOf(answer, 'list of policies'), 'lifecycles').toSorted(
-        byName,
-      );
-      if (json === true) output.line(prettyJson(policies));
-      else if (full === true) output.line(lifecycleTable(policies, { utc }));
-      else for (const policy of policies) output.line(textMember(policy, 'name'));
-    });
+  addListCommand(group, context, {
+    description: 'Lists the policies of a server.',
+    path: 'lifecycles',
+    member: 'lifecycles',
+    rows: (policies) => policies.toSorted(byName),
+    table: lifecycleTable,
+    hasTimes: true,
+    hasHeadWhenEmpty: true,
+  }).example('millrace lifecycle ls local --full', 'with mode and last run');
 }
 
 function addShow(group: CliCommand, context: CliContext): void {

@@ -1,8 +1,7 @@
 import { type AdminClient, withServer } from '../api/admin-client.ts';
-import { objectMember, objectOf, objectsMember, textMember } from '../api/members.ts';
+import { objectMember, objectOf } from '../api/members.ts';
 import type { CliCommand } from '../command.ts';
 import {
-  fullOption,
   removeConfirmed,
   jsonOption,
   type ListOptions,
@@ -11,6 +10,7 @@ import {
 } from '../common-options.ts';
 import type { CliContext } from '../context.ts';
 import { UsageError } from '../errors.ts';
+import { addListCommand } from '../list-command.ts';
 import { prettyJson, toJson } from '../output/json-text.ts';
 import {
   clearOption,
@@ -25,7 +25,7 @@ import {
 } from '../replica-settings.ts';
 import { replicaTable, replicaText } from '../replica-text.ts';
 import { parseReplica, REPLICA, type Replica, replicaPath } from '../replica-names.ts';
-import { parseInstance, parseServerResource, type ServerResource } from '../resource.ts';
+import { parseServerResource, type ServerResource } from '../resource.ts';
 import { addBackfillCommands } from './backfill.ts';
 import { addCompareCommand } from './compare.ts';
 import { addDeadLetterCommands } from './dead-letters.ts';
@@ -88,17 +88,14 @@ function addCreate(group: CliCommand, context: CliContext): void {
 }
 
 function addList(group: CliCommand, context: CliContext): void {
-  const { output } = context;
-  jsonOption(fullOption(group.command('ls').description('Lists the tasks of a server.')))
-    .parsedArgument('<instance>', 'alias of the server, or its URL', parseInstance)
-    .example('millrace replica ls local --full', 'with state, mode and pending records')
-    .action(async ({ server }: ServerResource, { full, json }: ListOptions) => {
-      const answer = await withServer(context, server, (client) => client.get('replications'));
-      const replicas = objectsMember(objectOf(answer, 'list of tasks'), 'replications');
-      if (json === true) output.line(prettyJson(replicas));
-      else if (full === true) output.line(replicaTable(replicas));
-      else for (const replica of replicas) output.line(textMember(replica, 'name'));
-    });
+  addListCommand(group, context, {
+    description: 'Lists the tasks of a server.',
+    path: 'replications',
+    member: 'replications',
+    table: replicaTable,
+    hasTimes: false,
+    hasHeadWhenEmpty: true,
+  }).example('millrace replica ls local --full', 'with state, mode and pending records');
 }
 
 function addShow(group: CliCommand, context: CliContext): void {

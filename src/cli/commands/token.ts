@@ -1,9 +1,8 @@
 import type { JsonObject, JsonValue } from '../../wire/json.ts';
 import { type AdminClient, withServer } from '../api/admin-client.ts';
-import { objectOf, objectsMember, textMember } from '../api/members.ts';
+import { objectOf, textMember } from '../api/members.ts';
 import type { CliCommand } from '../command.ts';
 import {
-  fullOption,
   isConfirmed,
   removeConfirmed,
   jsonOption,
@@ -14,8 +13,9 @@ import {
 } from '../common-options.ts';
 import type { CliContext } from '../context.ts';
 import { UsageError } from '../errors.ts';
+import { addListCommand } from '../list-command.ts';
 import { prettyJson, toJson } from '../output/json-text.ts';
-import { parseInstance, parseNamed, type ServerResource } from '../resource.ts';
+import { parseNamed, type ServerResource } from '../resource.ts';
 import { formatTime, parseTime } from '../times.ts';
 import { tokenText, tokenTable } from '../token-text.ts';
 
@@ -93,20 +93,15 @@ function createBody(options: CreateOptions, nowUs: bigint): JsonValue {
 }
 
 function addList(group: CliCommand, context: CliContext): void {
-  const { output } = context;
-  utcOption(
-    jsonOption(fullOption(group.command('ls').description('Lists the tokens of a server.'))),
-  )
-    .parsedArgument('<instance>', 'alias of the server, or its URL', parseInstance)
-    .example('millrace token ls local --full', 'with permissions and expiry')
-    .action(async ({ server }: ServerResource, { full, json, utc = false }: ListOptions) => {
-      const answer = await withServer(context, server, (client) => client.get('tokens'));
-      const tokens = objectsMember(objectOf(answer, 'list of tokens'), 'tokens');
-      if (json === true) output.line(prettyJson(tokens.map(withoutValue)));
-      else if (tokens.length === 0) return;
-      else if (full === true) output.line(tokenTable(tokens, { utc }));
-      else for (const token of tokens) output.line(textMember(token, 'name'));
-    });
+  addListCommand(group, context, {
+    description: 'Lists the tokens of a server.',
+    path: 'tokens',
+    member: 'tokens',
+    rows: (tokens) => tokens.map(withoutValue),
+    table: tokenTable,
+    hasTimes: true,
+    hasHeadWhenEmpty: false,
+  }).example('millrace token ls local --full', 'with permissions and expiry');
 }
 
 function addShow(group: CliCommand, context: CliContext): void {
