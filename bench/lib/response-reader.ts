@@ -20,7 +20,10 @@ export class ResponseReader {
   push(buffer: Buffer, bytes: number): number | undefined {
     let offset = 0;
     if (this.#bodyBytes < 0) {
-      const text = buffer.toString('latin1', 0, bytes);
+      // Only the head becomes text: of a read most is body, and this generator shares the cores with the server.
+      const found = this.#unread === '' ? buffer.indexOf(HEAD_END, 0, 'latin1') : -1;
+      const isWhole = found >= 0 && found + HEAD_END.length <= bytes;
+      const text = buffer.toString('latin1', 0, isWhole ? found + HEAD_END.length : bytes);
       const before = this.#unread.length;
       this.#unread += text;
       const end = this.#unread.indexOf(HEAD_END, Math.max(0, before - HEAD_END.length));

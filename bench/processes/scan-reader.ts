@@ -7,7 +7,10 @@ import { ResponseReader } from '../lib/response-reader.ts';
 import type { ScanJob, ScanResult } from '../lib/scan-job.ts';
 
 const READ_BUFFER_BYTES = 256 * 1024;
-const RECORD_LINE = /\r\nx-reduct-(?:time-\d+|\d+-\d+):/g;
+/** Lines of records go on with `time-` (protocol v1) or a digit (v2), the others with another letter. */
+const OWN_LINE = '\r\nx-reduct-';
+const LETTER_T = 0x74;
+const DIGIT_9 = 0x39;
 /** A client that reads bodies in the order they are written; for others batches over several entries end early. */
 const USER_AGENT = 'reduct-rs';
 const READER_NICE = 10;
@@ -90,10 +93,20 @@ async function readQuery(
     if (status === 204) break;
     if (status !== 200) throw new Error(`a read of a query was answered with ${status}: ${head}`);
     progress.batches++;
-    progress.records += head.match(RECORD_LINE)?.length ?? 0;
+    progress.records += countRecords(head);
     if (head.includes(LAST_LINE)) break;
   }
   if (!progress.isStopping) progress.scans++;
+}
+
+function countRecords(head: string): number {
+  let count = 0;
+  for (let at = head.indexOf(OWN_LINE); at >= 0; at = head.indexOf(OWN_LINE, at)) {
+    at += OWN_LINE.length;
+    const next = head.charCodeAt(at);
+    if (next === LETTER_T || next <= DIGIT_9) count++;
+  }
+  return count;
 }
 
 function readRequest({ target, entry, withoutContents = false }: ScanJob, queryId: number): string {
