@@ -41,7 +41,8 @@ function model(records: readonly TestRecord[], filter: CopyFilter): TestRecord[]
   }
   if (whenText?.includes('$has') === true) kept = kept.filter(({ labels }) => 'a' in labels);
   else if (whenText !== null) {
-    kept = kept.filter(({ labels }) => ['1', '01'].includes(labels['a'] ?? ''));
+    // Numbers and booleans compare as numbers (when §7).
+    kept = kept.filter(({ labels }) => ['1', '01', 'true'].includes(labels['a'] ?? ''));
     kept = kept.filter((_, index) => index % 2 === 1);
   }
   return limit === null ? kept : kept.slice(0, limit);
