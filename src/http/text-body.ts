@@ -11,6 +11,8 @@ export const MAX_SETTINGS_BYTES: number = 2 * 1024 * 1024;
 /** Largest query document; the contract knows no limit, but it is read on the main thread. */
 export const MAX_QUERY_BYTES: number = 4 * 1024 * 1024;
 
+const LARGE_BYTES = 65_536;
+
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 export interface TextBodyOptions {
@@ -19,6 +21,11 @@ export interface TextBodyOptions {
   readonly tooLarge: ApiError;
   /** The answer to a body that is not UTF-8. */
   readonly notText: ApiError;
+  /**
+   * Called before a large body is read: reading it costs time that nobody without a token may cause. May throw. The
+   * others are read before the token is looked at (http-api §1.4).
+   */
+  readonly beforeLarge?: () => void;
 }
 
 export class TextBody extends BodyIntake {
@@ -66,6 +73,12 @@ export class TextBody extends BodyIntake {
 
   #deliver(bytes: Uint8Array): void {
     let text: string;
+    try {
+      if (bytes.length > LARGE_BYTES) this.#options.beforeLarge?.();
+    } catch (error) {
+      this.exchange.fail(error);
+      return;
+    }
     try {
       text = utf8.decode(bytes);
     } catch {

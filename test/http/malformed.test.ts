@@ -234,4 +234,23 @@ describe('hostile and unusual traffic', () => {
       expect((await front.api('POST', path, { body, headers })).status).toBe(401);
     }
   });
+
+  test.each([
+    ['POST', '/b/large'],
+    ['PUT', '/b/data/rename'],
+    ['PUT', '/b/data/e/rename'],
+    ['POST', '/tokens/large'],
+    ['POST', '/links/large'],
+    ['POST', '/lifecycles/large'],
+    ['POST', '/b/data/e/q'],
+  ])(
+    'of a large document the token is looked at first, of a small one last: %s %s',
+    async (method, path) => {
+      const headers = { authorization: 'Bearer wrong', 'content-type': 'application/json' };
+      const statusOf = async (body: string): Promise<number> =>
+        (await front.api(method, path, { body, headers })).status;
+      expect(await statusOf(`[${' '.repeat(70_000)}`)).toBe(401);
+      expect([400, 422]).toContain(await statusOf('['));
+    },
+  );
 });

@@ -57,6 +57,7 @@ function receiveSettings(
     maxBytes: MAX_SETTINGS_BYTES,
     tooLarge: new ApiError(413, 'length limit exceeded'),
     notText: invalidJson('invalid unicode code point'),
+    beforeLarge: () => identify(front, exchange, authorization),
   };
   const body = new TextBody(exchange, front.intake, options, (text) => {
     const { config } = front.deps;

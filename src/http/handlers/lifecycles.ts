@@ -78,7 +78,12 @@ function change<T>(
   front.headers.scan(req, exchange);
   const { authorization } = front.headers;
   const invalidBody = new ApiError(422, 'Invalid body');
-  const options = { maxBytes: MAX_SETTINGS_BYTES, tooLarge: invalidBody, notText: invalidBody };
+  const options = {
+    maxBytes: MAX_SETTINGS_BYTES,
+    tooLarge: invalidBody,
+    notText: invalidBody,
+    beforeLarge: () => identify(front, exchange, authorization),
+  };
   const body = new TextBody(exchange, front.intake, options, (text) => {
     const value = parse(text);
     requireFull(identify(front, exchange, authorization));

@@ -27,7 +27,12 @@ export function createLink(front: Front, exchange: Exchange, req: UwsRequest, ro
   front.headers.scan(req, exchange);
   const { authorization } = front.headers;
   const invalidBody = new ApiError(422, 'Invalid body');
-  const options = { maxBytes: MAX_SETTINGS_BYTES, tooLarge: invalidBody, notText: invalidBody };
+  const options = {
+    maxBytes: MAX_SETTINGS_BYTES,
+    tooLarge: invalidBody,
+    notText: invalidBody,
+    beforeLarge: () => identify(front, exchange, authorization),
+  };
   const body = new TextBody(exchange, front.intake, options, (text) => {
     const document = parseLinkDocument(text);
     const identity = identify(front, exchange, authorization);

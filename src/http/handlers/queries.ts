@@ -16,8 +16,6 @@ import { MAX_QUERY_BYTES, MAX_SETTINGS_BYTES, TextBody } from '../text-body.ts';
 import type { UwsRequest } from '../uws.ts';
 import { refuseAttachments } from './changes.ts';
 
-const LARGE_DOCUMENT_CHARS = 65_536;
-
 export function createQueryByParameters(
   front: Front,
   exchange: Exchange,
@@ -112,13 +110,11 @@ function receiveDocument(
     maxBytes,
     tooLarge: new ApiError(413, 'length limit exceeded'),
     notText: invalidJson('invalid unicode code point'),
+    beforeLarge: () => identify(front, exchange, authorization),
   };
   const body = new TextBody(exchange, front.intake, options, (text) => {
-    // Reading a large one costs time, which nobody without a token may cause.
-    const early =
-      text.length > LARGE_DOCUMENT_CHARS ? identify(front, exchange, authorization) : undefined;
     const document = parseQueryDocument(text);
-    const identity = early ?? identify(front, exchange, authorization);
+    const identity = identify(front, exchange, authorization);
     if (document.isRemoval) {
       requireWrite(front, identity, route.name);
       if (!document.isDefined) throw undefinedRemoval();

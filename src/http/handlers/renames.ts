@@ -33,6 +33,7 @@ export function renameBucket(
     maxBytes: MAX_SETTINGS_BYTES,
     tooLarge: TOO_LARGE,
     notText: unreadable('invalid unicode code point'),
+    beforeLarge: () => identify(front, exchange, authorization),
   };
   const body = new TextBody(exchange, front.intake, options, (text) => {
     const newName = newBucketName(text);
@@ -84,6 +85,7 @@ export function renameEntry(front: Front, exchange: Exchange, req: UwsRequest, r
     maxBytes: MAX_SETTINGS_BYTES,
     tooLarge: TOO_LARGE,
     notText: invalidJson('invalid unicode code point'),
+    beforeLarge: () => identify(front, exchange, authorization),
   };
   const body = new TextBody(exchange, front.intake, options, (text) => {
     const newName = stringMember(parseJsonObject(text), 'new_name');

@@ -37,6 +37,7 @@ export function createToken(
     maxBytes: MAX_SETTINGS_BYTES,
     tooLarge: invalidBody(),
     notText: invalidBody(),
+    beforeLarge: () => identify(front, exchange, authorization),
   };
   const body = new TextBody(exchange, front.intake, options, (text) => {
     const { tokens } = front.deps;
