@@ -2,32 +2,21 @@
  * Decides when which task sends. Woken by events: a commit, the end of a slice, a timer, a change of settings. Per task
  * there is at most one slice at a time. Main thread only; nothing here takes time in the number of records.
  */
-import { crashPoint } from '../crash/crash-points.ts';
 import type { RemovedRows } from '../catalog/removal-causes.ts';
 import type { Logger } from '../logging/logger.ts';
-import { rateLimited } from '../logging/rate-limit.ts';
 import type { Position } from '../catalog/positions.ts';
-import { noteCompression } from './compression-note.ts';
+import { countLosses } from './count-losses.ts';
 import { LetterRetry } from './letters/letter-retry.ts';
 import { IdleTasks } from './idle-tasks.ts';
 import { LogHeads } from './log-heads.ts';
 import { openGap, stopOf } from './log-ranges.ts';
-import type {
-  ReplicationPool,
-  SendJob,
-  SendResult,
-  SliceCounts,
-  SliceFailure,
-} from './messages.ts';
+import type { ReplicationPool } from './messages.ts';
 import type { PendingLimit } from './pending-limit.ts';
 import { PausedProbe } from './paused-probe.ts';
-import { isAnswer, planRetry } from './retry-policy.ts';
-import { takeCounts, takeLetters, takeResult } from './slice-report.ts';
-import { newSendJob, runSlice } from './slice-job.ts';
 import { type FreshFirstLimits, leaveBehind, leavesBehind } from './ranges/fresh-first.ts';
-import type { TaskRange } from './ranges/range.ts';
 import { RangePlanner } from './ranges/range-planner.ts';
-import { nextTurn, takeRangeResult } from './ranges/range-turns.ts';
+import { nextTurn } from './ranges/range-turns.ts';
+import { SliceRuns, UNSAVED_WAIT_MS } from './slice-runs.ts';
 import type { Task } from './task.ts';
 import { TaskWaits } from './task-waits.ts';
 import type { TaskWriter } from './task-writer.ts';
@@ -39,9 +28,6 @@ const IDLE_SAVE_SEQUENCES = 10_000;
 
 /** While so many dead letters could not be stored, the task sends nothing. */
 const MAX_UNSAVED_LETTERS = 1_000;
-const UNSAVED_WAIT_MS = 1_000;
-
-const LOG_INTERVAL_MS = 30_000;
 
 /** Why ranges ended with their bucket. */
 const REPLACED_TEXT = 'The source bucket was removed and another one of that name was created';
@@ -72,6 +58,7 @@ export class Scheduler {
   readonly #writer: TaskWriter;
   readonly #planner: RangePlanner;
   readonly #letters: LetterRetry;
+  readonly #runs: SliceRuns;
   readonly #woken: Set<Task> = new Set();
   readonly #idleTimer: NodeJS.Timeout;
   #namesEpoch = 0;
@@ -91,6 +78,18 @@ export class Scheduler {
     const wake = (task: Task): void => this.#wake(task);
     const { letters } = store;
     this.#letters = new LetterRetry({ pool, source, store: letters, logger, nowMs, random, wake });
+    this.#runs = new SliceRuns({
+      ...options,
+      waits: this.#waits,
+      letters: this.#letters,
+      namesEpoch: () => this.#namesEpoch,
+      head: () => this.#heads.head,
+      bucketEnd: (task) => this.bucketEnd(task),
+      resolve: (task) => {
+        this.#resolve(task);
+      },
+      next: (task) => this.#evaluate(task),
+    });
     this.#idleTimer = setInterval(() => this.#saveIdle(), IDLE_SAVE_MS);
     this.#idleTimer.unref();
   }
@@ -304,14 +303,16 @@ export class Scheduler {
     const hasLiveWork = this.#hasWork(task, bucketId);
     if (this.#letters.takesTurn(task, hasLiveWork || task.ranges.next() !== undefined)) {
       if (!hasLiveWork) this.#idle.add(task);
-      task.running = this.#runLetters(task);
+      task.running = this.#runs.letters(task);
       return;
     }
     const turn = nextTurn(task, hasLiveWork, this.#liveLagMs(task), this.#options.nowMs());
     // Commits call an idle task, also one that sends a range meanwhile.
     if (!hasLiveWork) this.#idle.add(task);
-    if (turn.kind === 'live') task.running = this.#run(task, bucketId);
-    else if (turn.kind === 'range') task.running = this.#runRange(task, turn.range, turn.isBrief);
+    if (turn.kind === 'live') task.running = this.#runs.live(task, bucketId);
+    else if (turn.kind === 'range') {
+      task.running = this.#runs.range(task, turn.range, turn.isBrief);
+    }
   }
 
   #resolve(task: Task): { readonly id: number } | undefined {
@@ -332,128 +333,6 @@ export class Scheduler {
     return task.position.sequence < Math.min(stop, this.#heads.lastOf(bucketId));
   }
 
-  async #runLetters(task: Task): Promise<void> {
-    task.line.rearm();
-    task.line.clearFigures();
-    if (!(await this.#hasGrant(task))) return;
-    task.sliceStartMs = performance.now();
-    await this.#letters.run(task);
-    task.budget.release();
-    task.running = null;
-    if (!task.isRemoved) this.#writer.saveBudgetUse(task);
-    this.#evaluate(task);
-  }
-
-  /**
-   * What the slice may use of the day is stored as used before it begins.
-   * @returns false when that failed: the task waits, and nothing of it runs.
-   */
-  async #hasGrant(task: Task): Promise<boolean> {
-    const { budget } = task.settings;
-    if (budget === null || !task.budget.grant(budget, Date.now())) return true;
-    if (await this.#writer.storeBudgetUse(task)) return true;
-    task.budget.release();
-    task.running = null;
-    this.#waits.wait(task, UNSAVED_WAIT_MS);
-    return false;
-  }
-
-  async #run(task: Task, bucketId: number): Promise<void> {
-    task.line.rearm();
-    task.line.clearFigures();
-    if (task.settings.budget !== null && !(await this.#hasGrant(task))) return;
-    const { version, epoch } = task;
-    const dropRecords = this.#options.limit.excess(task, this.bucketEnd(task));
-    const job = newSendJob(task, bucketId, this.#namesEpoch, null, false, dropRecords);
-    const result = await runSlice(this.#options.pool, task, job, () => this.#heads.head);
-    takeResult(task, job, result, { version, epoch }, Date.now());
-    task.line.clearFigures();
-    this.#conclude(task, job, result, version);
-  }
-
-  /** @param isBrief live records wait already. */
-  async #runRange(task: Task, range: TaskRange, isBrief: boolean): Promise<void> {
-    task.rangeLine.rearm();
-    task.rangeLine.clearFigures();
-    if (task.settings.budget !== null && !(await this.#hasGrant(task))) return;
-    const { version } = task;
-    const { nowMs } = this.#options;
-    const job = newSendJob(task, range.stored.bucketId, this.#namesEpoch, range, isBrief);
-    if (isBrief) task.rangeLine.makeWay();
-    range.rate.begin(nowMs(), range.stored.doneRecords, range.stored.doneBytes);
-    const result = await runSlice(this.#options.pool, task, job, () => this.#heads.head);
-    const isSame = version === task.version;
-    if (isSame) takeCounts(task, result, Date.now());
-    takeLetters(task, result);
-    takeRangeResult(task, range, job, result, isSame, Date.now(), nowMs());
-    task.rangeLine.clearFigures();
-    crashPoint('range-taken');
-    this.#conclude(task, job, result, version);
-  }
-
-  /** @param version of the settings under which the slice ran. */
-  #conclude(task: Task, job: SendJob, result: SendResult, version: number): void {
-    crashPoint('result-taken');
-    if (task.isRemoved) return;
-    // Before the cursor is stored: the bucket may be another one by now.
-    this.#resolve(task);
-    this.#writer.saveBudgetUse(task);
-    this.#writer.save(task);
-    if (result.needsEntriesAfter !== null) this.#fetchNames(task, job.bucketId, result);
-    if (version === task.version) this.#afterSlice(task, job, result);
-    this.#evaluate(task);
-  }
-
-  #fetchNames(task: Task, bucketId: number, { needsEntriesAfter }: SendResult): void {
-    const { source } = this.#options;
-    const knownUpTo = source.highestEntryId();
-    const names = source.entryNames(bucketId, needsEntriesAfter ?? 0);
-    task.entries = { names, knownUpTo };
-  }
-
-  #afterSlice(task: Task, job: SendJob, { failure, counts, isTargetAvailable }: SendResult): void {
-    const wasReached = counts.batches > 0 || (isTargetAvailable && !job.isTargetAvailable);
-    if (wasReached || isAnswer(failure)) this.#waits.openGate(task);
-    if (counts.batches > 0) task.resetBackoff();
-    noteCompression(task, this.#options.logger);
-    this.#logConditionErrors(task, counts.conditionErrors);
-    if (failure === null) {
-      this.#showAvailable(task);
-      return;
-    }
-    if (failure.kind === 'stopped') return;
-    const { random, maxUnreachableMs } = this.#options;
-    const next = planRetry(task, failure, random, maxUnreachableMs);
-    if (next.when === 'now') return;
-    task.isAvailable = false;
-    task.totals.retries++;
-    task.fail(failure.key, failure.message, Date.now());
-    this.#logFailure(task, failure, next.waitMs);
-    if (next.when === 'gate') this.#waits.waitAtGate(task, next.waitMs);
-    else this.#waits.wait(task, next.waitMs);
-  }
-
-  #showAvailable(task: Task): void {
-    if (task.isAvailable) return;
-    task.isAvailable = true;
-    rateLimited(this.#options.logger, `task ${task.id}`, LOG_INTERVAL_MS).reset();
-    this.#options.logger.info({ task: task.name }, 'the target answers again');
-  }
-
-  #logFailure(task: Task, { kind, key, message }: SliceFailure, waitMs: number): void {
-    const { logger } = this.#options;
-    const fields = { task: task.name, kind, key, waitMs };
-    rateLimited(logger, `task ${task.id}`, LOG_INTERVAL_MS).warn(fields, message);
-  }
-
-  /** Such records are left out, which is easily mistaken for what the condition was to do (replication §2.5). */
-  #logConditionErrors({ id, name }: Task, errors: SliceCounts['conditionErrors']): void {
-    if (errors === null) return;
-    const limited = rateLimited(this.#options.logger, `condition ${id}`, LOG_INTERVAL_MS);
-    const fields = { task: name, records: errors.records, reason: errors.message };
-    limited.warn(fields, 'records are not replicated: the condition cannot be evaluated for them');
-  }
-
   #saveIdle(): void {
     for (const task of this.#idle.all()) {
       const isFar = this.#heads.head - task.savedSequence > IDLE_SAVE_SEQUENCES;
@@ -462,20 +341,5 @@ export class Scheduler {
       task.position = { ...task.position, sequence: this.#heads.head };
       this.#writer.save(task);
     }
-  }
-}
-
-function countLosses(task: Task, rows: readonly RemovedRows[]): void {
-  const answered = Math.max(task.position.sequence, task.line.get('answeredSequence'));
-  const segments = task.ranges.backlog().map(({ stored }) => stored);
-  for (const { bucketId, sequence, records, cause } of rows) {
-    if (bucketId !== task.bucketId) continue;
-    const isBehind = segments.some(
-      ({ position, end }) => sequence >= position.sequence && sequence < end.sequence,
-    );
-    if (sequence < answered && !isBehind) continue;
-    task.losses.tell(cause, records);
-    // Nobody comes to a place in a bucket that is gone.
-    if (cause === 'bucket_removed') task.removedAtSource += records;
   }
 }

@@ -5,29 +5,14 @@
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { EngineFixture, until } from '../../lib/engine-fixture.ts';
-import { FakeTarget, type Fault } from '../../lib/fake-target.ts';
+import { FakeTarget } from '../../lib/fake-target.ts';
+import { budgetOrNone, eventStep, faultStep, Outages, type OutageStep } from '../../lib/outages.ts';
 
 type Step =
   | { readonly do: 'write'; readonly count: number }
   | { readonly do: 'relabel'; readonly which: number; readonly names: readonly string[] }
-  | { readonly do: 'fault'; readonly fault: number }
-  | {
-      readonly do:
-        | 'restart'
-        | 'crash'
-        | 'target-down'
-        | 'target-up'
-        | 'wait'
-        | 'backfill'
-        | 'pause';
-    };
-
-const FAULTS: readonly Fault[] = [
-  { kind: 'ok' },
-  { kind: 'reset' },
-  { kind: 'reset-mid-answer' },
-  { kind: 'status', status: 429, text: 'slow' },
-];
+  | { readonly do: 'backfill' | 'pause' }
+  | OutageStep;
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   {
@@ -45,53 +30,36 @@ const step: fc.Arbitrary<Step> = fc.oneof(
       names: fc.subarray(['a', 'b', 'c']),
     }),
   },
+  { weight: 1, arbitrary: faultStep },
+  { weight: 4, arbitrary: eventStep },
   {
-    weight: 1,
-    arbitrary: fc.record({
-      do: fc.constant('fault' as const),
-      fault: fc.integer({ min: 0, max: FAULTS.length - 1 }),
-    }),
-  },
-  {
-    weight: 5,
-    arbitrary: fc.record({
-      do: fc.constantFrom(
-        'restart' as const,
-        'crash' as const,
-        'target-down' as const,
-        'target-up' as const,
-        'wait' as const,
-        'wait' as const,
-        'backfill' as const,
-        'pause' as const,
-      ),
-    }),
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constantFrom('backfill' as const, 'pause' as const) }),
   },
 );
 
 class History {
   readonly #fixture: EngineFixture;
   readonly #target: FakeTarget;
-  readonly #port: number;
+  readonly #outages: Outages;
   /** By timestamp: block and labels. */
   readonly #written: Map<number, { readonly sequence: number; labels: string[] }> = new Map();
   #serial = 0;
   #changes = 0;
-  #isUp = true;
   #isPaused = false;
 
   constructor(fixture: EngineFixture, target: FakeTarget) {
     this.#fixture = fixture;
     this.#target = target;
-    this.#port = target.port;
+    this.#outages = new Outages(fixture, target);
   }
 
-  async run(steps: readonly Step[]): Promise<void> {
+  async run(steps: readonly Step[], budget: object | null): Promise<void> {
     this.#write(30);
-    await this.#fixture.create('t', this.#target.url, { order: 'newest', start: 'beginning' });
+    const settings = { order: 'newest', start: 'beginning', budget };
+    await this.#fixture.create('t', this.#target.url, settings);
     for (const one of steps) await this.#take(one);
-    this.#target.faultOf = () => ({ kind: 'ok' });
-    await this.#take({ do: 'target-up' });
+    await this.#outages.end();
     if (this.#isPaused) await this.#take({ do: 'pause' });
     await until(async () => (await this.#fixture.pending('t')) === 0);
     await until(() => this.#difference() === '', 5_000).catch(() => {
@@ -123,22 +91,6 @@ class History {
         return this.#write(one.count);
       case 'relabel':
         return this.#relabel(one.which, one.names);
-      case 'fault':
-        this.#target.faultOf = () => FAULTS[one.fault] ?? { kind: 'ok' };
-        return;
-      case 'restart':
-        return this.#fixture.restart(20);
-      case 'crash':
-        return this.#crash();
-      case 'target-down':
-        this.#isUp = false;
-        return this.#target.stop();
-      case 'target-up':
-        if (!this.#isUp) await this.#target.start(this.#port);
-        this.#isUp = true;
-        return;
-      case 'wait':
-        return new Promise((resolve) => setTimeout(resolve, 20));
       case 'backfill':
         await this.#fixture.service.backfills.create('t', '{}').catch((error: unknown) => {
           // Sixteen of them wait already.
@@ -150,19 +102,9 @@ class History {
         const mode = this.#isPaused ? 'paused' : 'enabled';
         return this.#fixture.service.setMode('t', JSON.stringify({ mode }));
       }
+      default:
+        return this.#outages.take(one);
     }
-  }
-
-  /** What is stored is what was stored some moments ago. */
-  async #crash(): Promise<void> {
-    const { store } = this.#fixture;
-    const cursors = new Map(store.cursors);
-    const ranges = new Map(store.ranges);
-    await new Promise((resolve) => setTimeout(resolve, 5));
-    await this.#fixture.engine.stop(0);
-    for (const [id, cursor] of cursors) store.cursors.set(id, cursor);
-    for (const [id, rows] of ranges) store.ranges.set(id, rows);
-    await this.#fixture.restart(0);
   }
 
   #write(count: number): void {
@@ -185,9 +127,10 @@ test('whatever happens, every record arrives once, with the labels of the source
   await fc.assert(
     fc.asyncProperty(
       fc.array(step, { minLength: 10, maxLength: 40, size: 'max' }),
-      async (steps) => {
+      budgetOrNone,
+      async (steps, budget) => {
         const fixture = await EngineFixture.open(
-          { sliceMs: 30, noProgressTimeoutMs: 500 },
+          { sliceMs: 30, noProgressTimeoutMs: 500, batchMaxRecords: 7 },
           {},
           undefined,
           { lagMs: 30, records: 25 },
@@ -195,7 +138,7 @@ test('whatever happens, every record arrives once, with the labels of the source
         const target = new FakeTarget();
         await target.start();
         try {
-          await new History(fixture, target).run(steps);
+          await new History(fixture, target).run(steps, budget);
         } finally {
           await fixture.close();
           await target.stop();
