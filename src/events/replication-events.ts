@@ -173,6 +173,9 @@ export class ReplicationEvents {
         pending_bytes: pending.bytes,
         lag_seconds: lagMs / 1000,
         catch_up_seconds: catchUpS,
+        backlog_records: pending.behind.backlogRecords,
+        backfills: pending.behind.backfills,
+        backfill_records: pending.behind.backfillRecords,
       },
     });
   }

@@ -82,6 +82,7 @@ export class TaskService implements ReplicationService {
       logger,
       existing,
       pendingRecords: (task) => pending.figures(task).records,
+      onBudgetUsed: (task) => writer.saveBudgetUse(task),
       random: Math.random,
     });
     this.backfills = new BackfillService({

@@ -120,9 +120,18 @@ export class SliceRuns {
     if (isSame) takeCounts(task, result, Date.now());
     takeLetters(task, result);
     takeRangeResult(task, range, job, result, isSame, Date.now(), nowMs());
+    this.#logEnd(task, range);
     task.rangeLine.clearFigures();
     crashPoint('range-taken');
     this.#conclude(task, job, result, version);
+  }
+
+  /** Whoever asked for a back-fill reads in the log, and in `$system`, that it is over. */
+  #logEnd({ name }: Task, { stored }: TaskRange): void {
+    if (stored.kind !== 'backfill' || stored.state !== 'done') return;
+    const { id, doneRecords, sentRecords, duplicates, deadLetters } = stored;
+    const fields = { task: name, backfill: id, doneRecords, sentRecords, duplicates, deadLetters };
+    this.#options.logger.info(fields, 'a back-fill is done');
   }
 
   /** @param version of the settings under which the slice ran. */

@@ -53,7 +53,7 @@ function follow(...tasks: Task[]): Harness {
         records: 7,
         bytes: 70,
         isExact: true,
-        behind: { backlogSegments: 0, backlogRecords: 0, backfills: 0, backfillRecords: 0 },
+        behind: { backlogSegments: 1, backlogRecords: 3, backfills: 1, backfillRecords: 2 },
       },
       lagMs: 0,
       rate: { recordsPerS: 0, bytesPerS: 0 },
@@ -97,6 +97,9 @@ describe('results of a task', () => {
           pending_bytes: 70,
           lag_seconds: 0,
           catch_up_seconds: 7,
+          backlog_records: 3,
+          backfills: 1,
+          backfill_records: 2,
         },
       },
     ]);

@@ -41,6 +41,8 @@ export interface CompareServiceOptions {
   /** @throws ApiError 404. */
   readonly existing: (taskName: string) => Task;
   readonly pendingRecords: (task: Task) => number;
+  /** After requests of a task with a link budget. */
+  readonly onBudgetUsed: (task: Task) => void;
   /** Uniform in [0, 1). */
   readonly random: () => number;
 }
@@ -184,6 +186,7 @@ export class CompareService implements Comparisons {
       const job = newJob(task, comparison, line, entry, nextTs);
       const result = await this.#send(job);
       task.budget.used(task.settings.budget, result.traffic.wireBytes, null, Date.now());
+      if (!task.isRemoved) this.#options.onBudgetUsed(task);
       if (task.isRemoved || version !== task.version) return CHANGED;
       countTraffic(task, result.traffic, Date.now());
       addCounts(counts, result.counts);

@@ -114,6 +114,24 @@ describe('a day of bytes', () => {
     expect(link.bytes).toBeGreaterThan(perDay * 0.6);
   }, 120_000);
 
+  test('holds what a comparison asks, stored before anything else is sent', async () => {
+    fixture.write('e', numbers(0, 100));
+    await fixture.create('t', link.url, {
+      start: 'beginning',
+      budget: { bytes_per_day: 1_000_000 },
+    });
+    await until(() => stored('e').length === 100);
+    await until(async () => (await budgetOf()).used_bytes_today > 0);
+    await fixture.service.setMode('t', '{"mode":"paused"}');
+    const before = (await budgetOf()).used_bytes_today;
+    await fixture.service.comparisons.start('t', '{}');
+    const state = () => JSON.parse(fixture.service.comparisons.detail('t')).state;
+    await until(() => state() !== 'running', 25_000);
+    const after = (await budgetOf()).used_bytes_today;
+    expect(after).toBeGreaterThan(before);
+    await until(() => fixture.store.budgetUse.get(1)?.bytes === after);
+  });
+
   test('begins nothing while what may be used cannot be stored', async () => {
     await fixture.create('t', link.url, { budget: { bytes_per_day: 1_000_000 } });
     fixture.store.failure = new Error('disk full');
