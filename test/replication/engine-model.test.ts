@@ -72,7 +72,12 @@ class History {
         const update = { ...settings, exclude: { tag: 'drop' } };
         return this.#fixture.service.update('t', JSON.stringify(update));
       }
-      default:
+      case 'fault':
+      case 'restart':
+      case 'crash':
+      case 'target-down':
+      case 'target-up':
+      case 'wait':
         return this.#outages.take(one);
     }
   }

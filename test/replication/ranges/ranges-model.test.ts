@@ -102,7 +102,12 @@ class History {
         const mode = this.#isPaused ? 'paused' : 'enabled';
         return this.#fixture.service.setMode('t', JSON.stringify({ mode }));
       }
-      default:
+      case 'fault':
+      case 'restart':
+      case 'crash':
+      case 'target-down':
+      case 'target-up':
+      case 'wait':
         return this.#outages.take(one);
     }
   }
