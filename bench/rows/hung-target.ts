@@ -37,7 +37,8 @@ async function run(context: RowContext): Promise<RowResult> {
   ];
   const records = settings.quick ? QUICK_RECORDS : RECORDS;
   for (let round = 0; round < settings.rounds; round++) {
-    for (const { server, last, rates } of arms) {
+    // In turn first: whoever is second finds a machine that writes back what the first one has stored.
+    for (const { server, last, rates } of round % 2 === 0 ? arms : arms.toReversed()) {
       context.progress(
         `round ${round + 1} of ${settings.rounds}, ${last === hung ? 'one hung' : 'all healthy'}`,
       );

@@ -46,7 +46,10 @@ async function run(context: RowContext): Promise<RowResult> {
     arms.push(await startArm(context, tasks));
   }
   for (let round = 0; round < settings.rounds; round++) {
-    for (const arm of arms) await measure(context, sink, arm, round);
+    // In turn first: the machine writes back what the one before has stored.
+    for (const arm of round % 2 === 0 ? arms : arms.toReversed()) {
+      await measure(context, sink, arm, round);
+    }
   }
   const [none, one] = arms;
   if (none === undefined || one === undefined) throw new Error('no arms');
