@@ -124,7 +124,7 @@ export async function hasSameContent(
   const answer = await requestBody(place.client, request, place.group, (piece) => {
     theirs.update(piece);
   });
-  if (answer.status !== 200) throw new TargetLookupError(answer);
+  if (answer.status !== 200) throw new TargetLookupError(answer, ts);
   return theirs.digest().equals(digest);
 }
 

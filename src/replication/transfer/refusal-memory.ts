@@ -4,6 +4,9 @@ import type { Batch } from '../scan/batch.ts';
 /** Batches whose refusals are counted at the same time; policy when full: `forget_oldest`. */
 const MAX_BATCHES = 64;
 
+/** Unfinished records that are seen again after longer than this are others: attempts follow each other faster. */
+const UNFINISHED_GAP_MS = 300_000;
+
 interface Refusal {
   readonly status: number;
   readonly count: number;
@@ -11,6 +14,9 @@ interface Refusal {
 
 export class RefusalMemory {
   readonly #refusals: Map<string, Refusal> = new Map();
+  /** By entry; as many as batches, with the same policy. */
+  readonly #unfinished: Map<number, { readonly sinceMs: number; readonly lastMs: number }> =
+    new Map();
   #maxRecords = Number.POSITIVE_INFINITY;
 
   /** Records that a request of this target may hold, as far as known. */
@@ -38,6 +44,20 @@ export class RefusalMemory {
       if (this.#refusals.size <= MAX_BATCHES) break;
       this.#refusals.delete(oldest);
     }
+  }
+
+  /** For how long records of the batch's entry have been found unfinished at the target, ms; 0 for the first time. */
+  unfinishedMs({ entryId }: Batch, nowMs: number): number {
+    const known = this.#unfinished.get(entryId);
+    const isSame = known !== undefined && nowMs - known.lastMs < UNFINISHED_GAP_MS;
+    const sinceMs = isSame ? known.sinceMs : nowMs;
+    this.#unfinished.delete(entryId);
+    this.#unfinished.set(entryId, { sinceMs, lastMs: nowMs });
+    for (const oldest of this.#unfinished.keys()) {
+      if (this.#unfinished.size <= MAX_BATCHES) break;
+      this.#unfinished.delete(oldest);
+    }
+    return nowMs - sinceMs;
   }
 
   forget(batch: Batch): void {

@@ -34,6 +34,7 @@ import {
   toResult,
 } from './send-result.ts';
 import { describeResult, failureOf, lookupFailure } from './failure.ts';
+import { newRecordRequest, TargetLookupError, type TargetPlace } from './target-records.ts';
 import { conflictLetter, fateOf, type Refusal, refusedLetter } from './record-fate.ts';
 import type { KnownTarget } from './known-target.ts';
 import { lacksOf } from './target-info.ts';
@@ -64,6 +65,12 @@ export interface SenderOptions {
   readonly resendSequence: number;
   readonly nowMs: () => number;
 }
+
+/** Answer to a read of a record that is still being written. */
+const UNFINISHED_STATUS = 425;
+
+/** Servers give up an upload that does not get on after 30 s (`RS_IO_OPERATION_TIMEOUT`). */
+const UNFINISHED_WAIT_MS = 35_000;
 
 const NO_UPDATES = 'The target cannot update labels (API below 1.11); its records keep theirs';
 
@@ -244,7 +251,32 @@ export class Sender {
       }
       const failure = lookupFailure(error);
       counter.countError(failure.key, failure.message, taken.length);
+      const ts = error instanceof TargetLookupError ? error.ts : null;
+      if (ts !== null && failure.key === UNFINISHED_STATUS) {
+        const isRemoved = await this.#removeUnfinished(batch, place, ts);
+        // The others of the batch at the same go: they were cut off together.
+        const others = new Map([...actions].filter(([other]) => other !== ts));
+        if (isRemoved) await this.#compare(batch, lines, others);
+      }
       return { kind: 'kept', failure };
+    }
+  }
+
+  /**
+   * A ReductStore whose writer was cut off keeps the record unfinished for ever: nobody can read it, and it is in the way of
+   * the whole one. When it is certain that nobody writes it any more it is taken away, and the next attempt sends it.
+   */
+  async #removeUnfinished(batch: Batch, place: TargetPlace, ts: bigint): Promise<boolean> {
+    const { client, group, memory, nowMs, counter } = this.#options;
+    if (memory.unfinishedMs(batch, nowMs()) < UNFINISHED_WAIT_MS) return false;
+    try {
+      const answer = await client.request(newRecordRequest(place, ts, 'DELETE'), group);
+      return answer.status === 200;
+    } catch (error) {
+      // What became of it is seen when the records are sent again.
+      const { key, message } = describeResult(failed(error));
+      counter.countError(key, message, 1);
+      return false;
     }
   }
 

@@ -35,11 +35,14 @@ const LABEL_PREFIX = 'x-reduct-label-';
 /** The target did not say what it has. */
 export class TargetLookupError extends Error {
   readonly answer: HttpAnswer;
+  /** Timestamp of the record that was asked for, µs; `null`: of no one alone. */
+  readonly ts: bigint | null;
 
-  constructor(answer: HttpAnswer) {
+  constructor(answer: HttpAnswer, ts: bigint | null = null) {
     super(`status ${answer.status}`);
     this.name = 'TargetLookupError';
     this.answer = answer;
+    this.ts = ts;
   }
 }
 
@@ -67,11 +70,11 @@ export async function readTargetRecords(
   return found;
 }
 
-/** GET or HEAD of one record. */
+/** GET, HEAD or DELETE of one record. */
 export function newRecordRequest(
   { bucketName, entryPath }: TargetPlace,
   ts: bigint,
-  method: 'GET' | 'HEAD',
+  method: 'GET' | 'HEAD' | 'DELETE',
 ): HttpRequest {
   const path = `b/${encodePath(bucketName)}/${entryPath}?ts=${ts}`;
   return { method, path, headers: [], recordHeaders: null, body: null };
@@ -82,7 +85,7 @@ async function readHead(place: TargetPlace, ts: bigint): Promise<TargetRecord> {
   const answer = await place.client.request(newRecordRequest(place, ts, 'HEAD'), place.group);
   const { status, headers } = answer;
   const lengthBytes = Number(textOf(headers, 'content-length') ?? Number.NaN);
-  if (status !== 200 || !Number.isSafeInteger(lengthBytes)) throw new TargetLookupError(answer);
+  if (status !== 200 || !Number.isSafeInteger(lengthBytes)) throw new TargetLookupError(answer, ts);
   const labels = new Map<string, string>();
   for (const name of Object.keys(headers)) {
     if (!name.startsWith(LABEL_PREFIX)) continue;
