@@ -172,7 +172,7 @@ class History {
       droppedRecords: 0,
     };
     this.task = new Task(stored, cursor, Date.now);
-    this.store = new ManualStore(stored, cursor);
+    this.store = new ManualStore(stored, this.task.cursor);
     this.#writer = new TaskWriter(this.store, silentLogger);
     const locks = new TaskLocks();
     const scheduler = {
@@ -391,5 +391,5 @@ describe('what is stored of a task', () => {
       }),
       { numRuns: 150 },
     );
-  }, 120_000);
+  });
 });
