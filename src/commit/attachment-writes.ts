@@ -3,7 +3,7 @@
  * timestamps. The old ones go in the very write that stores the new one, so a crash leaves either.
  */
 import type { Entry } from '../catalog/model.ts';
-import { decodeMeta, metaWithoutPath } from '../store/block.ts';
+import { decodeMeta, metaWithoutPath } from '../store/record-meta.ts';
 import { COLUMN_BLOCKS, COLUMN_META } from '../store/format.ts';
 import { chunkKey } from '../store/keys.ts';
 import type { WriteBatch } from '../store/rocks.ts';

@@ -1,6 +1,7 @@
 /** The blocks that a session changes. Each is written again once, when the session is committed. */
-import type { BlockView, RecordMeta } from '../store/block.ts';
-import { decodeMeta, pathOfMeta, writtenLabelsOfMeta } from '../store/block.ts';
+import type { BlockView } from '../store/block.ts';
+import type { RecordMeta } from '../store/record-meta.ts';
+import { decodeMeta, pathOfMeta, writtenLabelsOfMeta } from '../store/record-meta.ts';
 import type { RecordChange } from '../store/block-rewrite.ts';
 import { liveRecords, rewriteBlock } from '../store/block-rewrite.ts';
 import { COLUMN_BLOCKS } from '../store/format.ts';

@@ -4,8 +4,9 @@
  */
 import { countRewrite } from '../catalog/entry-rows.ts';
 import type { Entry, Run } from '../catalog/model.ts';
-import type { BlockView, RecordMeta } from '../store/block.ts';
-import { encodeMeta } from '../store/block.ts';
+import type { BlockView } from '../store/block.ts';
+import type { RecordMeta } from '../store/record-meta.ts';
+import { encodeMeta } from '../store/record-meta.ts';
 import { U64_MAX } from '../store/format.ts';
 import type { Labels } from '../store/labels.ts';
 import type { RocksReader, WriteBatch } from '../store/rocks.ts';

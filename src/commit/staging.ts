@@ -1,7 +1,7 @@
 /** The commit group while it is filled: staged records by entry, chunks, and catalogue rows. */
 import type { Entry } from '../catalog/model.ts';
 import type { MillraceError } from '../errors/errors.ts';
-import { encodeMeta } from '../store/block.ts';
+import { encodeMeta } from '../store/record-meta.ts';
 import { COLUMN_BLOCKS } from '../store/format.ts';
 import type { Labels } from '../store/labels.ts';
 import { sameLabels } from '../store/labels.ts';

@@ -1,5 +1,5 @@
 /** Content type and labels, decoded once per distinct value: sensors repeat them in every record. */
-import type { RecordMeta } from './block.ts';
+import type { RecordMeta } from './record-meta.ts';
 
 /** Distinct metas kept; policy when full: `forget_all`. */
 const MAX_METAS = 4096;

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import type { Entry } from '../../src/catalog/model.ts';
 import { RingReader } from '../../src/ring/reader.ts';
-import { writtenLabelsOfMeta } from '../../src/store/block.ts';
+import { writtenLabelsOfMeta } from '../../src/store/record-meta.ts';
 import { readBlock, runsFrom } from '../../src/store/run-index.ts';
 import type { StoreHarness } from '../lib/store-harness.ts';
 import { openHarness, TEST_SETTINGS } from '../lib/store-harness.ts';

@@ -9,9 +9,9 @@ import {
   blockBytesBound,
   encodeBlock,
   encodeLargeBlock,
-  encodeMeta,
   encodeUpdateBlock,
 } from '../../src/store/block.ts';
+import { encodeMeta } from '../../src/store/record-meta.ts';
 import { COLUMN_BLOCKS, COLUMN_INDEX } from '../../src/store/format.ts';
 import { blockKey, chunkKey, indexKey } from '../../src/store/keys.ts';
 import { openRocks, type RocksDatabase } from '../../src/store/rocks.ts';

@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest';
 import type { PickedRecord } from '../../src/query/scan/batch-collector.ts';
 import { BatchCollector, MAX_HELD_BLOCK_BYTES } from '../../src/query/scan/batch-collector.ts';
 import { BatchV1Format } from '../../src/query/scan/batch-formats.ts';
-import { BlockView, blockBytesBound, encodeBlock, encodeMeta } from '../../src/store/block.ts';
+import { BlockView, blockBytesBound, encodeBlock } from '../../src/store/block.ts';
+import { encodeMeta } from '../../src/store/record-meta.ts';
 
 /** A block of two records; the second one has all the content. */
 function blockOf(payloadBytes: number): Buffer {

@@ -8,12 +8,14 @@ import {
   BlockView,
   encodeBlock,
   encodeLargeBlock,
+} from '../../src/store/block.ts';
+import {
   decodeMeta,
   encodeMeta,
   metaWithoutPath,
   pathOfMeta,
   writtenLabelsOfMeta,
-} from '../../src/store/block.ts';
+} from '../../src/store/record-meta.ts';
 import { rewriteBlock } from '../../src/store/block-rewrite.ts';
 import * as format from '../../src/store/format.ts';
 import * as keys from '../../src/store/keys.ts';

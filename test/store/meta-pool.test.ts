@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { BlockView, blockBytesBound, encodeBlock, encodeMeta } from '../../src/store/block.ts';
+import { BlockView, blockBytesBound, encodeBlock } from '../../src/store/block.ts';
+import { encodeMeta } from '../../src/store/record-meta.ts';
 import { MetaPool } from '../../src/store/meta-pool.ts';
 import type { Labels } from '../../src/store/labels.ts';
 

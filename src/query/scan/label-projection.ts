@@ -1,5 +1,5 @@
 /** Which labels of a record are returned. */
-import type { RecordMeta } from '../../store/block.ts';
+import type { RecordMeta } from '../../store/record-meta.ts';
 import type { Labels } from '../../store/labels.ts';
 
 /** `#select_labels`: drops all other labels. */

@@ -1,5 +1,6 @@
 /** A record as filters and conditions see it. */
-import type { BlockView, RecordMeta } from '../../store/block.ts';
+import type { BlockView } from '../../store/block.ts';
+import type { RecordMeta } from '../../store/record-meta.ts';
 import { labelValue } from '../../store/labels.ts';
 import type { RecordView } from '../../when/frame.ts';
 

@@ -7,10 +7,9 @@ import {
   type BlockRecord,
   blockBytesBound,
   type BlockView,
-  decodeMeta,
-  encodeMeta,
   encodeUpdateBlock,
 } from '../../store/block.ts';
+import { decodeMeta, encodeMeta } from '../../store/record-meta.ts';
 import { BLOCK_KIND_UPDATES } from '../../store/format.ts';
 import type { RocksReader } from '../../store/rocks.ts';
 import { compileEntryPatterns, isMetaEntry } from '../entry-pattern.ts';

@@ -1,6 +1,7 @@
 /** Turns passing records of a window into batches, one entry each, in the order of the log (replication §5.2). */
 import { BugError } from '../../errors/errors.ts';
-import { type BlockView, decodeMeta } from '../../store/block.ts';
+import type { BlockView } from '../../store/block.ts';
+import { decodeMeta } from '../../store/record-meta.ts';
 import { BLOCK_KIND_UPDATES, REMOVED_META } from '../../store/format.ts';
 import type { Labels } from '../../store/labels.ts';
 import { isMetaEntry } from '../entry-pattern.ts';

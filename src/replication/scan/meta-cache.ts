@@ -2,7 +2,8 @@
  * What is known of a record's content type and labels, once per distinct value and thread: sensors repeat them in every
  * record.
  */
-import { type BlockView, pathOfMeta, writtenLabelsOfMeta } from '../../store/block.ts';
+import type { BlockView } from '../../store/block.ts';
+import { pathOfMeta, writtenLabelsOfMeta } from '../../store/record-meta.ts';
 import type { Labels } from '../../store/labels.ts';
 import { labelValue } from '../../store/labels.ts';
 import { formatBatchV1Tail } from '../../wire/batch-v1.ts';

@@ -3,7 +3,8 @@ import { expect, test } from 'vitest';
 import { MetaCache } from '../../../src/replication/scan/meta-cache.ts';
 import { LogBlock } from '../../../src/replication/scan/log-block.ts';
 import { encodeRecordHeaders, type Run } from '../../../src/replication/scan/record-headers.ts';
-import { blockBytesBound, encodeBlock, encodeMeta } from '../../../src/store/block.ts';
+import { blockBytesBound, encodeBlock } from '../../../src/store/block.ts';
+import { encodeMeta } from '../../../src/store/record-meta.ts';
 
 interface Sample {
   readonly ts: bigint;

@@ -6,9 +6,9 @@ import {
   blockBytesBound,
   BlockView,
   encodeBlock,
-  encodeMeta,
   encodeUpdateBlock,
 } from '../../../src/store/block.ts';
+import { encodeMeta } from '../../../src/store/record-meta.ts';
 import { settingsFor } from '../../lib/slice-driver.ts';
 
 const GOOD = ['status', 'good'];
