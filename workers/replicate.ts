@@ -1,10 +1,7 @@
 /** Entry of a replication thread: runs the jobs of many tasks side by side. */
 import { parentPort, workerData } from 'node:worker_threads';
-import type {
-  ReplicationJob,
-  ReplicationResult,
-  WorkerSetup,
-} from '../src/replication/messages.ts';
+import type { ReplicationJob, ReplicationResult } from '../src/replication/messages.ts';
+import type { WorkerSetup } from '../src/replication/worker-options.ts';
 import { startWorkerRuntime } from '../src/replication/worker-runtime.ts';
 import { THREAD_STARTED } from '../src/threads/thread-starts.ts';
 

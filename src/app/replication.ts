@@ -11,7 +11,7 @@ import { ConfigError } from '../errors/errors.ts';
 import type { Logger } from '../logging/logger.ts';
 import type { TaskMetricsSource } from '../metrics/task-metrics.ts';
 import { ReplicationEngine } from '../replication/engine.ts';
-import { DEFAULT_WORKER_OPTIONS } from '../replication/messages.ts';
+import { DEFAULT_WORKER_OPTIONS } from '../replication/worker-options.ts';
 import { RocksTaskStore } from '../replication/rocks-task-store.ts';
 import { TlsChannel } from '../replication/tls-channel.ts';
 import { TlsFiles } from '../replication/tls-files.ts';

@@ -1,5 +1,6 @@
 /** The contact with a target that a slice begins with, unless the one before it ended well. */
-import type { SendJob, SliceFailure, WorkerOptions } from './messages.ts';
+import type { SendJob, SliceFailure } from './messages.ts';
+import type { WorkerOptions } from './worker-options.ts';
 import { SAME_BUCKET_TEXT } from './settings-checks.ts';
 import type { RequestGroup } from './transfer/exchange.ts';
 import type { KnownTarget } from './transfer/known-target.ts';

@@ -5,7 +5,8 @@
 import { setImmediate as yieldToLoop } from 'node:timers/promises';
 import { crashPoint } from '../crash/crash-points.ts';
 import { HeadPace } from './head-pace.ts';
-import type { SendJob, SendResult, SliceFailure, WorkerOptions } from './messages.ts';
+import type { SendJob, SendResult, SliceFailure } from './messages.ts';
+import type { WorkerOptions } from './worker-options.ts';
 import { OpenWindows, type OpenWindow } from './open-windows.ts';
 import type { RingWatcher } from './ring-watcher.ts';
 import type { Batch } from './scan/batch.ts';

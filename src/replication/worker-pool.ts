@@ -2,13 +2,8 @@
 import { Piscina } from 'piscina';
 import { ThreadStarts } from '../threads/thread-starts.ts';
 import { setWorkerHeaps } from '../threads/worker-heap.ts';
-import type {
-  ReplicationJob,
-  ReplicationPool,
-  ReplicationResult,
-  WorkerOptions,
-  WorkerSetup,
-} from './messages.ts';
+import type { ReplicationJob, ReplicationPool, ReplicationResult } from './messages.ts';
+import type { WorkerOptions, WorkerSetup } from './worker-options.ts';
 
 /** Jobs of one thread at the same time: most of them wait for a network. */
 const JOBS_PER_THREAD = 512;

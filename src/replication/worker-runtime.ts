@@ -16,9 +16,8 @@ import type {
   ResendJob,
   SendJob,
   TryJob,
-  WorkerOptions,
-  WorkerSetup,
 } from './messages.ts';
+import type { WorkerOptions, WorkerSetup } from './worker-options.ts';
 import { previewFilters } from './probe/preview.ts';
 import { tryTarget } from './probe/try-target.ts';
 import { RingWatcher } from './ring-watcher.ts';

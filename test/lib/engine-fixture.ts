@@ -1,7 +1,8 @@
 /** The replication engine over a log fixture, with its workers in this thread and its task rows in memory. */
 import { silentLogger } from '../../src/logging/logger.ts';
 import { ReplicationEngine } from '../../src/replication/engine.ts';
-import type { ReplicationPool, WorkerOptions } from '../../src/replication/messages.ts';
+import type { ReplicationPool } from '../../src/replication/messages.ts';
+import type { WorkerOptions } from '../../src/replication/worker-options.ts';
 import {
   DEFAULT_FRESH_FIRST,
   type FreshFirstLimits,

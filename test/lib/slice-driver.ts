@@ -1,15 +1,17 @@
 /** Runs slices of one task over a log fixture in this thread, and keeps the cursor between them as a scheduler would. */
 import type { Position } from '../../src/catalog/positions.ts';
 import type { FilterState } from '../../src/replication/filter-state.ts';
-import {
-  type CountResult,
-  DEFAULT_WORKER_OPTIONS,
-  type EntryNames,
-  type RangeScan,
-  type SendJob,
-  type SendResult,
-  type WorkerOptions,
+import type {
+  CountResult,
+  EntryNames,
+  RangeScan,
+  SendJob,
+  SendResult,
 } from '../../src/replication/messages.ts';
+import {
+  DEFAULT_WORKER_OPTIONS,
+  type WorkerOptions,
+} from '../../src/replication/worker-options.ts';
 import type { ReplicationSettings } from '../../src/replication/settings.ts';
 import { TaskLine } from '../../src/replication/task-line.ts';
 import type { TargetInfo } from '../../src/replication/transfer/target-info.ts';

@@ -1,7 +1,8 @@
 import { createServer } from 'node:http';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import type { SendResult, WorkerOptions } from '../../src/replication/messages.ts';
+import type { SendResult } from '../../src/replication/messages.ts';
+import type { WorkerOptions } from '../../src/replication/worker-options.ts';
 import { FakeTarget, type Fault } from '../lib/fake-target.ts';
 import { LogFixture } from '../lib/log-fixture.ts';
 import { BUCKET, newRuntime, payloadOf, settingsFor, SliceDriver } from '../lib/slice-driver.ts';

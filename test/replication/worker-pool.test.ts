@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { REPLICATE_WORKER_URL } from '../../src/app/worker-urls.ts';
-import { DEFAULT_WORKER_OPTIONS } from '../../src/replication/messages.ts';
+import { DEFAULT_WORKER_OPTIONS } from '../../src/replication/worker-options.ts';
 import { newReplicationPool } from '../../src/replication/worker-pool.ts';
 import { EngineFixture, until } from '../lib/engine-fixture.ts';
 import { FakeTarget } from '../lib/fake-target.ts';
