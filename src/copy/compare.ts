@@ -10,6 +10,8 @@ export interface Compared {
   readonly present: readonly Pair[];
   /** The timestamp is taken by a record of another size. */
   readonly taken: readonly Pair[];
+  /** Behind the last record of the page, µs; `null` for an empty page. */
+  readonly endUs: bigint | null;
 }
 
 export interface Pair {
@@ -41,7 +43,8 @@ export async function* compareLists(source: Lists, sink: Lists): AsyncGenerator<
         else taken.push({ source: head, sink: other });
         place++;
       }
-      yield { missing, present, taken };
+      const last = heads.at(-1);
+      yield { missing, present, taken, endUs: last === undefined ? null : last.ts + 1n };
     }
   } finally {
     await there.close();

@@ -5,6 +5,7 @@ import { MAX_BATCH_RECORDS } from '../replication/scan/batch.ts';
 import { type Compared, compareLists, differenceOf } from './compare.ts';
 import type { CopyTally } from './progress.ts';
 import { bytesOf, readAhead } from './pages.ts';
+import type { EntryPosition, PositionStep } from './position.ts';
 import {
   CopyInterruptedError,
   type CopySink,
@@ -23,12 +24,19 @@ export interface EntryCopyOptions {
   readonly reader: EntryReader;
   readonly sink: CopySink;
   readonly range: TimeRange;
+  /** Moves over what is copied. */
+  readonly position: EntryPosition;
   /** Of the destination; `null` when it has no such entry. */
   readonly existing: Pick<EntryFigures, 'recordCount' | 'oldestUs' | 'latestUs'> | null;
   readonly tally: CopyTally;
   readonly release: (bytes: number) => void;
   readonly onFailed: (failed: FailedRecord) => void;
   readonly signal: AbortSignal;
+}
+
+/** A page and the step of the position that it is. */
+interface Part extends Page {
+  readonly step: PositionStep;
 }
 
 const NOTHING: AsyncIterable<never> = {
@@ -47,12 +55,12 @@ export class EntryCopy {
    * @throws CopyInterruptedError, CopyStoppedError, or what made it impossible to go on with this entry.
    */
   async run(): Promise<void> {
-    const { reader, range } = this.#options;
+    const { range } = this.#options;
     const listedEndUs = this.#listedEnd();
     const listed = { startUs: range.startUs, stopUs: listedEndUs };
     if (listedEndUs > range.startUs) await this.#write(this.#missing(listed));
     const rest = { startUs: listedEndUs, stopUs: range.stopUs };
-    if (rest.startUs < rest.stopUs) await this.#write(this.#counted(reader.stream(rest)));
+    if (rest.startUs < rest.stopUs) await this.#write(this.#streamed(rest));
   }
 
   /** Counts what would be copied, without reading contents or writing anything. */
@@ -67,9 +75,9 @@ export class EntryCopy {
     }
   }
 
-  /** Compares both sides over the range; each difference is a failure. @returns records that are equal. */
-  async verify(reader: EntryReader): Promise<number> {
-    const { entry, sink, range, onFailed } = this.#options;
+  /** Compares both sides; each difference is a failure. @returns records that are equal. */
+  async verify(reader: EntryReader, range: TimeRange): Promise<number> {
+    const { entry, sink, onFailed } = this.#options;
     let equal = 0;
     for await (const compared of compareLists(reader.list(range), sink.list(entry, range))) {
       this.#checkSignal();
@@ -96,39 +104,57 @@ export class EntryCopy {
     return existing.latestUs + 1n;
   }
 
-  async #write(pages: AsyncIterable<Page>): Promise<void> {
-    const { entry, sink, tally, release, onFailed } = this.#options;
-    for await (const page of readAhead(pages)) {
+  async #write(parts: AsyncIterable<Part>): Promise<void> {
+    const { entry, sink, tally, release, onFailed, position } = this.#options;
+    for await (const part of readAhead(parts)) {
       this.#checkSignal();
-      const outcome = await sink.write(entry, page);
-      release(page.heldBytes);
+      const outcome = await sink.write(entry, part);
+      release(part.heldBytes);
       tally.copiedRecords += outcome.copied;
       tally.copiedBytes += outcome.copiedBytes;
       tally.skippedRecords += outcome.skipped;
       for (const failed of outcome.failed) onFailed(failed);
       if (outcome.endedBy !== null) throw outcome.endedBy;
+      position.done(part.step);
     }
   }
 
-  async *#counted(pages: AsyncIterable<Page>): AsyncGenerator<Page> {
+  async *#streamed(range: TimeRange): AsyncGenerator<Part> {
+    const { reader, tally } = this.#options;
+    for await (const part of this.#parts(reader.stream(range))) {
+      tally.seenRecords += part.heads.length;
+      yield part;
+    }
+  }
+
+  async *#parts(pages: AsyncIterable<Page>): AsyncGenerator<Part> {
     for await (const page of pages) {
-      this.#options.tally.seenRecords += page.heads.length;
-      yield page;
+      const lastUs = page.heads.at(-1)?.ts ?? 0n;
+      yield { ...page, step: this.#options.position.begin(lastUs + 1n) };
     }
   }
 
-  async *#missing(range: TimeRange): AsyncGenerator<Page> {
+  async *#missing(range: TimeRange): AsyncGenerator<Part> {
     const { entry, reader, sink } = this.#options;
     let wanted: ListedHead[] = [];
+    let comparedUs = range.startUs;
     for await (const compared of compareLists(reader.list(range), sink.list(entry, range))) {
       this.#checkSignal();
       this.#count(compared);
       wanted = wanted.concat(compared.missing);
-      if (!isEnough(wanted)) continue;
-      yield* reader.fetch(wanted);
+      comparedUs = compared.endUs ?? comparedUs;
+      if (wanted.length > 0 && !isEnough(wanted)) continue;
+      yield* this.#fetched(wanted, comparedUs);
       wanted = [];
     }
-    if (wanted.length > 0) yield* reader.fetch(wanted);
+    yield* this.#fetched(wanted, comparedUs);
+  }
+
+  /** What is not wanted of the records up to `comparedUs` is at the destination already. */
+  async *#fetched(wanted: readonly ListedHead[], comparedUs: bigint): AsyncGenerator<Part> {
+    const { reader, position } = this.#options;
+    if (wanted.length > 0) yield* this.#parts(reader.fetch(wanted));
+    position.done(position.begin(comparedUs));
   }
 
   #count({ missing, present, taken }: Compared): void {

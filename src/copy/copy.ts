@@ -3,12 +3,14 @@
  * the same copy again copies what is missing.
  */
 import type { EntryFigures } from '../client/instance-client.ts';
+import type { TimeRange } from '../client/query-body.ts';
 import { compileEntryPatterns } from '../replication/entry-pattern.ts';
 import { describeError } from './attempts.ts';
 import { BudgetLease, ByteBudget } from './byte-budget.ts';
 import { EntryCopy } from './copy-entry.ts';
 import { Failures } from './failures.ts';
 import { CopyTally, expectedOf } from './progress.ts';
+import { type BegunEntry, type CopyPositions, NO_POSITIONS } from './position.ts';
 import {
   type CopyFilter,
   CopyInterruptedError,
@@ -40,6 +42,8 @@ export interface CopySettings {
   readonly stopUs: bigint;
   /** Each entry goes on behind the latest record of the destination. */
   readonly fromLast: boolean;
+  /** Where entries go on; attachments are compared anew. */
+  readonly positions: CopyPositions;
   /** Compare both sides afterwards, labels included. */
   readonly verify: boolean;
   /** Find out what would be copied, and write nothing. */
@@ -93,6 +97,7 @@ class CopyRun {
   readonly #failedEntries: FailedEntry[] = [];
   readonly #budget: ByteBudget;
   #existing: ReadonlyMap<string, EntryFigures> = new Map();
+  readonly #begun: Map<string, BegunEntry> = new Map();
   #verifiedRecords = 0;
   #isInterrupted = false;
   #stoppedBecause: string | null = null;
@@ -109,6 +114,7 @@ class CopyRun {
     const plans = await this.#plan();
     const createdBucket = dryRun ? false : await sink.prepare(() => source.settings());
     this.#existing = await this.#existingEntries();
+    this.#beginEntries(plans);
     onProgress(this.#tally);
     try {
       await this.#forEach(plans, (plan) => this.#copyEntry(plan));
@@ -128,16 +134,10 @@ class CopyRun {
   }
 
   async #plan(): Promise<EntryPlan[]> {
-    const { source, entries, startUs, stopUs } = this.#settings;
+    const { source, entries } = this.#settings;
     const isWanted = compileEntryPatterns(entries);
     const found = (await source.entries()).filter(({ name }) => isWanted(name));
-    const tally = this.#tally;
-    for (const figures of found) {
-      const { records, bytes } = expectedOf(figures, { startUs: startUs ?? 0n, stopUs });
-      tally.expectedRecords += records;
-      tally.expectedBytes += bytes;
-    }
-    tally.entries = found.length;
+    this.#tally.entries = found.length;
     const plans = found.map((figures): EntryPlan => ({ name: figures.name, figures }));
     return plans.flatMap((plan) => [plan, { name: `${plan.name}/${META}`, figures: null }]);
   }
@@ -151,6 +151,22 @@ class CopyRun {
       if (dryRun && describeError(error).status === 404) return new Map();
       throw error;
     }
+  }
+
+  #beginEntries(plans: readonly EntryPlan[]): void {
+    const { positions, dryRun, stopUs } = this.#settings;
+    const tally = this.#tally;
+    for (const { name, figures } of plans) {
+      if (figures === null) continue;
+      const there = this.#existing.get(name);
+      const latestUs = there === undefined || there.recordCount === 0 ? null : there.latestUs;
+      const begun = positions.begin(name, this.#startOf(latestUs), latestUs);
+      this.#begun.set(name, begun);
+      const { records, bytes } = expectedOf(figures, { startUs: begun.position.nextUs, stopUs });
+      tally.expectedRecords += records;
+      tally.expectedBytes += bytes;
+    }
+    if (!dryRun) positions.save();
   }
 
   async #forEach(
@@ -174,7 +190,11 @@ class CopyRun {
     const lease = new BudgetLease(this.#budget);
     const isMeta = plan.figures === null;
     const ownFilter = isMeta ? NO_FILTER : filter;
+    const { startUs, position } =
+      this.#begun.get(plan.name) ?? NO_POSITIONS.begin(plan.name, 0n, null);
+    const stopUs = isMeta ? END_OF_TIME : this.#settings.stopUs;
     const onFailed = (failed: FailedRecord): void => {
+      position.failed(failed.ts);
       this.#tally.failedRecords++;
       this.#failures.add(failed);
     };
@@ -184,7 +204,8 @@ class CopyRun {
         entry: plan.name,
         reader: newReader(),
         sink,
-        range: this.#rangeOf(plan),
+        range: rangeFrom(position.nextUs, stopUs),
+        position,
         existing: this.#existingOf(plan),
         tally: this.#tally,
         release: (bytes) => lease.release(bytes),
@@ -193,7 +214,8 @@ class CopyRun {
       });
       if (dryRun) await copy.rehearse();
       else await copy.run();
-      if (verify && !dryRun) this.#verifiedRecords += await copy.verify(newReader());
+      if (verify && !dryRun)
+        this.#verifiedRecords += await copy.verify(newReader(), rangeFrom(startUs, stopUs));
     } catch (error) {
       this.#onEntryError(plan.name, error);
     } finally {
@@ -201,14 +223,10 @@ class CopyRun {
     }
   }
 
-  #rangeOf({ name, figures }: EntryPlan): { startUs: bigint; stopUs: bigint } {
-    const { startUs, stopUs, fromLast } = this.#settings;
-    if (figures === null) return { startUs: 0n, stopUs: END_OF_TIME };
-    const last = fromLast ? this.#existing.get(name) : undefined;
-    if (last !== undefined && last.recordCount > 0) return { startUs: last.latestUs + 1n, stopUs };
-    const from = startUs ?? 0n;
-    // Queries that begin far before the first record cost nothing, those of an empty range are refused.
-    return { startUs: from < stopUs ? from : stopUs, stopUs };
+  /** @param latestUs of the destination. */
+  #startOf(latestUs: bigint | null): bigint {
+    const { startUs, fromLast } = this.#settings;
+    return fromLast && latestUs !== null ? latestUs + 1n : (startUs ?? 0n);
   }
 
   /** Of attachments it is only known that their parent is there. */
@@ -233,4 +251,9 @@ class CopyRun {
     const { reason } = describeError(error);
     this.#failedEntries.push({ entry, reason });
   }
+}
+
+/** Queries that begin far before the first record cost nothing, those of an empty range are refused. */
+function rangeFrom(startUs: bigint, stopUs: bigint): TimeRange {
+  return { startUs: startUs < stopUs ? startUs : stopUs, stopUs };
 }

@@ -14,6 +14,17 @@ export function fileErrorText(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** Whether a process of this machine is there. */
+export function isRunning(processId: number): boolean {
+  try {
+    process.kill(processId, 0);
+    return true;
+  } catch (error) {
+    // Somebody else's process runs, too.
+    return codeOf(error) === 'EPERM';
+  }
+}
+
 function codeOf(error: unknown): string {
   const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined;
   return typeof code === 'string' ? code : '';

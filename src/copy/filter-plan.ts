@@ -51,7 +51,7 @@ export function planFilter(
 }
 
 /** One that we cannot read may be anything; the server will say what it thinks of it. */
-function isStatefulCondition(whenText: string): boolean {
+export function isStatefulCondition(whenText: string): boolean {
   try {
     return compileCondition(parseJson(whenText, { keepFloats: true })).isStateful;
   } catch (error) {

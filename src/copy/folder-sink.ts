@@ -8,7 +8,7 @@ import type { TimeRange } from '../client/query-body.ts';
 import type { RecordHead } from '../client/record-heads.ts';
 import { isMetaEntry } from '../replication/entry-pattern.ts';
 import { Attempts, describeError, type RetryOptions } from './attempts.ts';
-import { fileErrorText, isDiskError, isMissingFile } from './files.ts';
+import { fileErrorText, isDiskError, isMissingFile, isRunning } from './files.ts';
 import {
   type ContentFile,
   contentName,
@@ -189,16 +189,6 @@ async function makeFolder(path: string): Promise<void> {
     }
   } catch (error) {
     throw new CopyStoppedError(fileErrorText(error), { cause: error });
-  }
-}
-
-function isRunning(processId: number): boolean {
-  try {
-    process.kill(processId, 0);
-    return true;
-  } catch (error) {
-    // Somebody else's process runs, too.
-    return error instanceof Error && Reflect.get(error, 'code') === 'EPERM';
   }
 }
 

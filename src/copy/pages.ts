@@ -32,10 +32,10 @@ export function bytesOf(heads: readonly RecordHead[]): number {
  * Asks for the next page while the present one is being written. Not beyond a page with large content, whose bytes come
  * from the same connection. Closes `pages` when its reader stops early.
  */
-export async function* readAhead(pages: AsyncIterable<Page>): AsyncGenerator<Page> {
+export async function* readAhead<P extends Page>(pages: AsyncIterable<P>): AsyncGenerator<P> {
   const iterator = pages[Symbol.asyncIterator]();
   let isOpen = true;
-  let next: Promise<IteratorResult<Page>> | undefined;
+  let next: Promise<IteratorResult<P>> | undefined;
   try {
     for (;;) {
       const { done, value } = await (next ?? iterator.next());

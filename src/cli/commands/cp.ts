@@ -1,10 +1,13 @@
 import { dirname, join } from 'node:path';
 import { copyBucket, type CopyReport, DEFAULT_MEMORY_BYTES } from '../../copy/copy.ts';
+import { NO_POSITIONS } from '../../copy/position.ts';
 import type { CopyTally } from '../../copy/progress.ts';
 import type { CopyFilter } from '../../copy/types.ts';
 import type { CliCommand } from '../command.ts';
 import type { CliContext } from '../context.ts';
 import { type CopyJob, type CopyPlaces, type FolderOptions, planCopies } from '../copy/job.ts';
+import { checkResumable, openResume } from '../copy/resume.ts';
+import type { ResumeFile } from '../copy/resume-file.ts';
 import { finalLine, isFailure, problemLines, reportJson } from '../copy/report.ts';
 import { EXIT_FAILURE, UsageError } from '../errors.ts';
 import {
@@ -34,11 +37,25 @@ interface CpOptions extends TimeOptions, LabelOptions, ConditionOptions, FolderO
   readonly verify?: boolean;
   readonly dryRun?: boolean;
   readonly failures?: string;
+  readonly resume?: string;
   readonly quiet?: boolean;
   readonly json?: boolean;
 }
 
 const PROGRESS_INTERVAL_MS = 200;
+
+/** Times as they were written. */
+interface TypedTimes {
+  start?: string;
+  stop?: string;
+}
+
+interface CpCall {
+  readonly from: Resource;
+  readonly to: Resource;
+  readonly options: CpOptions;
+  readonly typed: TypedTimes;
+}
 
 /** `cp`: records from bucket to bucket, into a folder, and back. */
 export function addCpCommand(program: CliCommand, context: CliContext): void {
@@ -55,6 +72,9 @@ export function addCpCommand(program: CliCommand, context: CliContext): void {
       parseResource,
     );
   addTimeOptions(command, context.nowUs(), 'now');
+  const typed: TypedTimes = {};
+  command.on('option:start', (text: string) => (typed.start = text));
+  command.on('option:stop', (text: string) => (typed.stop = text));
   command.option('--from-last', "each entry from behind the destination's latest record");
   addEntriesOption(command);
   addLabelOptions(command);
@@ -68,6 +88,7 @@ export function addCpCommand(program: CliCommand, context: CliContext): void {
     .option('--verify', 'compare sizes, content types and labels afterwards')
     .option('--dry-run', 'count what would be copied, and write nothing')
     .option('--failures <file>', 'JSON lines of the records that were not copied')
+    .option('--resume <file>', 'keep positions there, and go on behind those that it has')
     .option('-q, --quiet', 'no progress, only errors and the final line')
     .option('--json', 'the result as JSON')
     .example(
@@ -84,21 +105,25 @@ export function addCpCommand(program: CliCommand, context: CliContext): void {
     )
     .example('millrace cp ./backup local/restored', 'a folder into a bucket')
     .example("millrace cp 'edge/*' cloud --from-last -p 4", 'all buckets, what is new in them')
-    .action((from: Resource, to: Resource, options: CpOptions) => copy(context, from, to, options));
+    .example(
+      'millrace cp edge/vibration cloud/vibration --resume vibration.resume',
+      'goes on where it ended',
+    )
+    .action((from: Resource, to: Resource, options: CpOptions) =>
+      copy(context, { from, to, options, typed }),
+    );
 }
 
-async function copy(
-  context: CliContext,
-  from: Resource,
-  to: Resource,
-  options: CpOptions,
-): Promise<void> {
+async function copy(context: CliContext, call: CpCall): Promise<void> {
+  const { from, to, options } = call;
   checkOptions(options, to);
   const places = await planCopies(context, from, to, options);
   const reports: { readonly job: CopyJob; readonly report: CopyReport }[] = [];
+  let resume: ResumeFile | null = null;
   try {
+    resume = resumeOf(context, call);
     for (const job of places.jobs) {
-      const report = await runJob(context, places, job, options);
+      const report = await runJob(context, places, job, { options, resume });
       reports.push({ job, report });
       if (options.json !== true) print(context, job, report, options);
       if (isFailure(report)) context.exitCode = EXIT_FAILURE;
@@ -106,6 +131,8 @@ async function copy(
     }
   } finally {
     await places.close();
+    const isWhole = reports.length === places.jobs.length;
+    resume?.finish(isWhole && reports.every(({ report }) => isComplete(report)));
   }
   if (options.json === true) {
     const documents = reports.map(({ job, report }) => reportJson(report, job.name));
@@ -119,7 +146,8 @@ async function copy(
   }
 }
 
-function checkOptions({ fromLast, start, ext, strict, when }: CpOptions, to: Resource): void {
+function checkOptions(options: CpOptions, to: Resource): void {
+  const { fromLast, start, ext, strict, when } = options;
   if (fromLast === true && start !== undefined) {
     throw new UsageError('--from-last and --start exclude each other');
   }
@@ -133,13 +161,37 @@ function checkOptions({ fromLast, start, ext, strict, when }: CpOptions, to: Res
     throw new UsageError(`'${ext}' is no file extension`);
   }
   if (strict === true && when === undefined) throw new UsageError('--strict needs --when');
+  if (options.resume !== undefined) checkResumable(toFilter(options));
+}
+
+function isComplete(report: CopyReport): boolean {
+  return !report.isInterrupted && !isFailure(report);
+}
+
+function resumeOf(context: CliContext, { from, to, options, typed }: CpCall): ResumeFile | null {
+  const { resume: path, start: startUs, stop: stopUs, ext, withMeta } = options;
+  if (path === undefined) return null;
+  return openResume(context, {
+    path,
+    from,
+    to,
+    filter: toFilter(options),
+    entries: options.entries ?? [],
+    folder: { ...(ext === undefined ? {} : { ext }), withMeta: withMeta ?? false },
+    fromLast: options.fromLast ?? false,
+    startText: typed.start,
+    stopText: typed.stop,
+    startUs,
+    stopUs,
+    dryRun: options.dryRun ?? false,
+  });
 }
 
 async function runJob(
   context: CliContext,
   { entries, parallel }: CopyPlaces,
-  { source, sink }: CopyJob,
-  options: CpOptions,
+  { source, sink, bucket }: CopyJob,
+  { options, resume }: { readonly options: CpOptions; readonly resume: ResumeFile | null },
 ): Promise<CopyReport> {
   const { quiet, json } = options;
   const progress = await startProgress(context.output, {
@@ -159,8 +211,10 @@ async function runJob(
       sink,
       filter: toFilter(options),
       entries: options.entries ?? entries,
-      startUs: options.start ?? null,
-      stopUs: options.stop ?? context.nowUs(),
+      // A relative time means what it meant to the first run.
+      startUs: resume?.startUs ?? options.start ?? null,
+      stopUs: resume?.stopUs ?? options.stop ?? context.nowUs(),
+      positions: resume?.positionsOf(bucket) ?? NO_POSITIONS,
       fromLast: options.fromLast ?? false,
       verify: options.verify ?? false,
       dryRun: options.dryRun ?? false,

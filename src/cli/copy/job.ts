@@ -16,6 +16,8 @@ export interface CopyJob {
   /** `bucket 'data'`, for people. */
   readonly from: string;
   readonly name: string;
+  /** Of the source; empty for a folder. */
+  readonly bucket: string;
   readonly source: CopySource;
   readonly sink: CopySink;
 }
@@ -129,7 +131,7 @@ async function folderJob(path: string, sink: SinkMaker): Promise<CopyJob> {
   const { FolderSource } = await import('../../copy/folder-source.ts');
   const folder = resolvePath(path);
   const source = new FolderSource(folder);
-  return { from: `folder '${path}'`, name: path, source, sink: sink(undefined) };
+  return { from: `folder '${path}'`, name: path, bucket: '', source, sink: sink(undefined) };
 }
 
 async function bucketJobs(
@@ -150,7 +152,7 @@ async function bucketJobs(
       ttlS: ttlOf(server),
       signal: context.signal,
     });
-    return { from: `bucket '${bucket}'`, name: bucket, source, sink: sink(bucket) };
+    return { from: `bucket '${bucket}'`, name: bucket, bucket, source, sink: sink(bucket) };
   });
 }
 

@@ -5,6 +5,7 @@ import { BucketSource } from '../../../src/copy/bucket-source.ts';
 import { copyBucket, type CopyReport, type CopySettings } from '../../../src/copy/copy.ts';
 import { BudgetLease, ByteBudget } from '../../../src/copy/byte-budget.ts';
 import type { RetryOptions } from '../../../src/copy/attempts.ts';
+import { NO_POSITIONS } from '../../../src/copy/position.ts';
 import { type CopySink, type CopySource, NO_FILTER } from '../../../src/copy/types.ts';
 import { expect } from 'vitest';
 import type { Api, TestRecord } from '../../lib/api.ts';
@@ -57,6 +58,7 @@ export function settingsOf(
     startUs: null,
     stopUs: STOP_US,
     fromLast: false,
+    positions: NO_POSITIONS,
     verify: false,
     dryRun: false,
     parallel: 4,
