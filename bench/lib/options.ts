@@ -61,7 +61,7 @@ function benchCommand(rows: readonly Row[]): Command {
     )
     .option(
       '--quick',
-      'the rows marked * below with short rounds, about a minute: a first impression',
+      'the rows marked * below with short rounds, about two minutes: a first impression',
     )
     .option('--only <row...>', 'only these rows', oneOf(ids))
     .option('--rounds <n>', 'interleaved rounds of a comparison (default: 5, quick: 1)', count)

@@ -15,7 +15,7 @@ export function addBenchCommand(program: CliCommand, context: CliContext): void 
     .argument('[options...]', "of the benchmark; 'millrace bench --help' lists them")
     .allowUnknownOption()
     .helpOption(false)
-    .example('millrace bench --quick', 'a first impression in about a minute')
+    .example('millrace bench --quick', 'a first impression in about two minutes')
     .action(async (args: readonly string[]) => {
       if (!existsSync(ENTRY)) throw new CliError('The benchmark is no part of this installation');
       context.exitCode = await runEntry(ENTRY, args);

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { CliError } from '../errors.ts';
 
 /** Only the owner may read and write. */
@@ -12,10 +12,23 @@ const PRIVATE = 0o600;
  */
 export function replaceFile(path: string, content: () => string): void {
   const next = `${path}.new`;
-  const file = openNew(next);
+  fillAndRename(openNew(next), next, path, content);
+}
+
+/**
+ * Writes all of the open file `next`, closes it, and puts it in the place of `path`. When that fails `path` is as it was,
+ * and `next` is gone.
+ * @throws what the file system says, or `content`.
+ */
+export function fillAndRename(
+  file: number,
+  next: string,
+  path: string,
+  content: () => string,
+): void {
   try {
     try {
-      writeSync(file, content());
+      writeFileSync(file, content());
       fsyncSync(file);
     } finally {
       closeSync(file);

@@ -1,18 +1,10 @@
 /** The file of `cp --resume`: read once, then written as entries go on. */
-import {
-  closeSync,
-  fsyncSync,
-  openSync,
-  readdirSync,
-  readFileSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { openSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, dirname, join, resolve as resolvePath } from 'node:path';
 import { fileErrorText, isMissingFile, isRunning } from '../../copy/files.ts';
 import { unfinishedName, writerOf } from '../../copy/folder-layout.ts';
 import { type BegunEntry, type CopyPositions, EntryPosition } from '../../copy/position.ts';
+import { fillAndRename } from '../config/replace-file.ts';
 import { CliError } from '../errors.ts';
 import { formatResume, parseResume, type ResumeEntry, type ResumeState } from './resume-text.ts';
 
@@ -178,16 +170,8 @@ function checkSame(
 function replace(path: string, text: string): void {
   const next = join(dirname(path), unfinishedName(basename(path), process.pid));
   try {
-    const file = openSync(next, 'w', PRIVATE);
-    try {
-      writeFileSync(file, text);
-      fsyncSync(file);
-    } finally {
-      closeSync(file);
-    }
-    renameSync(next, path);
+    fillAndRename(openSync(next, 'w', PRIVATE), next, path, () => text);
   } catch (error) {
-    rmSync(next, { force: true });
     throw new CliError(`Cannot write the resume file ${path}: ${fileErrorText(error)}`);
   }
 }
